@@ -35,8 +35,12 @@ def ring_for_app(app_id: int, *, only_people: bool = False, **_: Any) -> None:
         ids = _readers_of(app_id)
     except DatabaseError:
         return
-    for integration_id in ids[:1] if only_people else ids:
-        doorbell.ring_doorbell(integration_id, only_people=only_people)
+    if only_people:
+        for integration_id in ids[:1]:
+            doorbell.ring_to_learn(app_id, integration_id)
+        return
+    for integration_id in ids:
+        doorbell.ring_doorbell(integration_id)
 
 
 def clear_remembered_readers() -> None:

@@ -120,26 +120,16 @@ def test_what_is_remembered_is_forgotten_after_a_second(rung, clock):
 
 def test_what_only_says_who_is_who_rings_once_for_the_app_and_not_to_send(rung):
     app = an_app()
-    first = an_integration(app)
+    an_integration(app)
     an_integration(app, location=Location.US1, name="second")
 
     put_people(app)
+    put_people(app)
 
-    assert list_rings("rung-people") == [first.pk]
-    assert not doorbell.clear_ring(first.pk)
+    assert list_rings("rung-to-learn") == [app.pk]
+    doorbell.clear_ring_to_learn(app.pk)
+    assert list_rings("rung-to-learn") == []
     assert rung() == []
-
-
-def test_a_ring_to_send_is_cleared_first_whatever_else_was_rung_for(rung):
-    integration = an_integration()
-
-    put_people(integration.app)
-    append(integration.app)
-
-    assert doorbell.clear_ring(integration.pk)
-    assert not doorbell.clear_ring(integration.pk)
-    # Both are cleared. A task that comes late delivers.
-    assert doorbell.clear_ring(integration.pk)
 
 
 def test_a_disabled_integration_is_not_rung_for(rung):
