@@ -11,6 +11,8 @@ requests; revivals do the same among themselves.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -277,10 +279,9 @@ def _lease_next_revival(
     chosen = revival.choose_next_revival(
         integration,
         state.people_replay,
-        state.app_settings,
         now,
         goes_alone=not state.newly_reviving,
-        has_approved_names=state.has_approved_names,
+        settings=partial(_build_settings, integration, state),
     )
     if chosen is None:
         return None
@@ -312,13 +313,18 @@ def _lease_next_range(
         integration=integration,
         first=first,
         last=integration.cursor,
-        settings=build_settings_for_claim(
-            integration,
-            state.app_settings,
-            has_approved_names=state.has_approved_names,
-        ),
+        settings=_build_settings(integration, state),
         created_at=now,
         due_at=now,
     )
     ring_others = state.waiting >= 2 * EVENTS_PER_UPLOAD
     return _lease_upload(upload, integration, now, ring_others=ring_others)
+
+
+def _build_settings(
+    integration: Integration, state: IntegrationState
+) -> dict[str, Any]:
+    """Return the mapping settings for new work."""
+    return build_settings_for_claim(
+        integration, state.app_settings, has_approved_names=state.has_approved_names
+    )

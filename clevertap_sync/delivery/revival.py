@@ -10,10 +10,10 @@ pin cannot be used is mapped as any other, and may wait again.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum, auto
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.db.models import Max, Q, QuerySet
@@ -24,10 +24,6 @@ from clevertap_sync.delivery.people.waiting import stop_waiting
 from clevertap_sync.delivery.sql import revival_rows
 from clevertap_sync.delivery.sql.id_lists import make_id_list
 from clevertap_sync.delivery.sql.revival_rows import MatchedRow
-from clevertap_sync.insight.mapping_settings import (
-    AppSettings,
-    build_settings_for_claim,
-)
 from clevertap_sync.insight.picks import read_position
 from clevertap_sync.models import (
     DeadLetter,
@@ -69,17 +65,17 @@ class Revival(NamedTuple):
 def choose_next_revival(
     integration: Integration,
     replay_id: int,
-    app: AppSettings,
     now: datetime,
     *,
     goes_alone: bool,
-    has_approved_names: bool,
+    settings: Callable[[], dict[str, Any]],
 ) -> Revival | None:
     """Return the next upload of what waited and may go, and lock its letters; or None.
 
     One that is not full goes only alone (Nagle's rule): `goes_alone` says that no other
-    revival of the integration has just left. The caller holds the account's lock; it leases
-    the upload, and then calls `take_letters`. Where nothing is left, the replay ends.
+    revival of the integration has just left. `settings` builds the mapping settings. The
+    caller holds the account's lock; it leases the upload, and then calls `take_letters`.
+    Where nothing is left, the replay ends.
     """
     most = caution.choose_records_per_upload(integration)
     if not goes_alone and not revival_rows.has_matched_letters(integration.pk, most):
@@ -93,22 +89,9 @@ def choose_next_revival(
         if pins:
             break
         stop_waiting(sorted(gone))
-    picks = sorted(pins)
     letters = [row.letter for row in rows if row.pick in pins]
-    upload = Upload(
-        integration=integration,
-        replay_id=replay_id,
-        first=read_position(picks[0]),
-        last=read_position(picks[-1]),
-        picks=picks,
-        identities={str(pick): pins[pick] for pick in picks},
-        covers=len(picks),
-        settings=build_settings_for_claim(
-            integration, app, has_approved_names=has_approved_names
-        ),
-        created_at=now,
-        due_at=now,
-    )
+    upload = _build_upload(integration, pins, now)
+    upload.replay_id, upload.settings = replay_id, settings()
     upload.known_at = _choose_instant(upload, integration, Q(pk__in=letters))
     return Revival(upload, letters, gone, None if has_more else replay_id)
 
@@ -166,6 +149,22 @@ def park_revivals(integration: Integration, now: datetime) -> int:
             settled_at=now,
         )
     return parked
+
+
+def _build_upload(
+    integration: Integration, pins: Mapping[int, str], now: datetime
+) -> Upload:
+    picks = sorted(pins)
+    return Upload(
+        integration=integration,
+        first=read_position(picks[0]),
+        last=read_position(picks[-1]),
+        picks=picks,
+        identities={str(pick): pins[pick] for pick in picks},
+        covers=len(picks),
+        created_at=now,
+        due_at=now,
+    )
 
 
 def _choose_instant(
