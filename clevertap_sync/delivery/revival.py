@@ -2,7 +2,7 @@
 
 An integration has one replay of kind `people` at most. It runs while a waiting record of the
 integration is matched; a step of `people` sets it running, and a claim that finds nothing
-matched ends it. Both hold the account's lock, so that no match is left behind.
+matched, or takes the last, ends it. Both hold the account's lock, so that no match is left behind.
 
 A revival pins under which identity each record goes out (`Upload.identities`). So it goes
 again byte for byte, whatever was learned since. What it takes waits no more: a record whose
