@@ -23,13 +23,21 @@ _READERS = """
 
 
 @receiver(events_recorded, dispatch_uid="clevertap_sync.ring")
-def ring_for_app(app_id: int, **_: Any) -> None:
-    """Ring for the app's enabled integrations. A failure here loses no event."""
+def ring_for_app(app_id: int, *, only_people: bool = False, **_: Any) -> None:
+    """Ring for the app's enabled integrations. A failure here loses no event.
+
+    What only says who is who (`only_people`) is nothing to send, and one ring is enough to
+    learn it. The step that has learned it rings for who passes it by.
+    """
     if not settings.REDIS_URL:
         return
     try:
         ids = _readers_of(app_id)
     except DatabaseError:
+        return
+    if only_people:
+        for integration_id in ids[:1]:
+            doorbell.ring_to_learn(app_id, integration_id)
         return
     for integration_id in ids:
         doorbell.ring_doorbell(integration_id)

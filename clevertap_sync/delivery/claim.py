@@ -11,6 +11,8 @@ requests; revivals do the same among themselves.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -266,10 +268,10 @@ def _lease_next_in_turn(
     integration: Integration, state: IntegrationState, now: datetime
 ) -> Claim | None:
     """Lease new work: from a replay and from the log by turns, so that neither waits."""
-    replays: list[_Turn] = [_lease_next_revival] if state.is_reviving else []
+    replays: list[_Turn] = [_lease_next_revival] if state.people_replay else []
     replays += [_lease_next_of_replay] if state.is_replaying else []
     turns = [_lease_next_range, *replays]
-    if replays and _served_log_last(integration):
+    if replays and state.may_hand_over() and _served_log_last(integration):
         turns = [*replays, _lease_next_range]
     for turn in turns:
         if claim := turn(integration, state, now):
@@ -288,14 +290,23 @@ def _served_log_last(integration: Integration) -> bool:
 def _lease_next_revival(
     integration: Integration, state: IntegrationState, now: datetime
 ) -> Claim | None:
-    upload = revival.take_next_revival(
-        integration, now, goes_alone=not state.newly_reviving
+    if state.people_replay is None:
+        return None
+    chosen = revival.choose_next_revival(
+        integration,
+        state.people_replay,
+        now,
+        goes_alone=not state.newly_reviving,
+        settings=partial(_build_settings, integration, state),
     )
-    if upload is None:
+    if chosen is None:
         return None
     most = caution.choose_records_per_upload(integration)
-    ring_others = upload.covers == most
-    return _lease_upload(upload, integration, now, ring_others=ring_others)
+    ring_others = chosen.upload.covers == most
+    claim = _lease_upload(chosen.upload, integration, now, ring_others=ring_others)
+    revival.take_letters(chosen, now)
+    left_some = chosen.ended_replay is None or state.waiting > 0
+    return replace(claim, left_some=left_some)
 
 
 def _lease_next_of_replay(
@@ -319,11 +330,7 @@ def _lease_next_range(
         integration=integration,
         first=first,
         last=integration.cursor,
-        settings=build_settings_for_claim(
-            integration,
-            state.app_settings,
-            has_approved_names=state.has_approved_names,
-        ),
+        settings=_build_settings(integration, state),
         created_at=now,
         due_at=now,
     )
@@ -332,3 +339,12 @@ def _lease_next_range(
     is_busy = not left_some and company.is_busy(integration.last_served_at, now)
     claim = _lease_upload(upload, integration, now, ring_others=ring_others)
     return replace(claim, left_some=left_some, is_busy=is_busy)
+
+
+def _build_settings(
+    integration: Integration, state: IntegrationState
+) -> dict[str, Any]:
+    """Return the mapping settings for new work."""
+    return build_settings_for_claim(
+        integration, state.app_settings, has_approved_names=state.has_approved_names
+    )

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db.models import F, Value
-from django.db.models.functions import Coalesce
+from django.db.models import F
 
 from clevertap_sync.clevertap import reasons
 from clevertap_sync.delivery.people.waiting import Wait, begin_waiting, stop_waiting
+from clevertap_sync.delivery.sql import revival_rows
 from clevertap_sync.delivery.sql.id_lists import make_id_list
 from clevertap_sync.delivery.sql.new_letters import NewLetter, insert_letters
 from clevertap_sync.delivery.work import Undelivered
@@ -70,19 +70,11 @@ def write_dead_letters(
 
 def mark_delivered(upload: Upload, picks: Sequence[int], now: datetime) -> None:
     """Close the dead letters that a replay delivered."""
-    if not upload.replay_id:
+    if not upload.replay_id or not picks:
         return
-    states = _find_states(upload, picks)
-    DeadLetter.objects.filter(pk__in=make_id_list(states)).update(
-        state=DeadLetter.State.DELIVERED,
-        replay_upload=upload,
-        changed_at=now,
-        delivered_at=Coalesce(F("delivered_at"), Value(now)),
-    )
-    # One that still waits, where a person has replayed its range under other settings.
-    # After the letters, as a step writes them: it may match them at this moment.
-    waiting = DeadLetter.State.WAITING
-    stop_waiting([pk for pk, state in states.items() if state == waiting])
+    # One that still waits, where a person has replayed its range under other settings, waits
+    # no more.
+    revival_rows.deliver_letters(upload.integration_id, upload.pk, picks, now)
 
 
 def reopen_dead_letters(upload: Upload, picks: Sequence[int], now: datetime) -> None:

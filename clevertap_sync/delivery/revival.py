@@ -2,7 +2,7 @@
 
 An integration has one replay of kind `people` at most. It runs while a waiting record of the
 integration is matched; a step of `people` sets it running, and a claim that finds nothing
-matched ends it. Both hold the account's lock, so that no match is left behind.
+matched, or takes the last, ends it. Both hold the account's lock, so that no match is left behind.
 
 A revival pins under which identity each record goes out (`Upload.identities`). So it goes
 again byte for byte, whatever was learned since. What it takes waits no more: a record whose
@@ -10,18 +10,20 @@ pin cannot be used is mapped as any other, and may wait again.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum, auto
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Q, QuerySet
 
 from clevertap_sync.clevertap.reasons import OUTCOME_UNKNOWN, SHARED_IDENTITY
 from clevertap_sync.delivery import caution
+from clevertap_sync.delivery.people.waiting import stop_waiting
+from clevertap_sync.delivery.sql import revival_rows
 from clevertap_sync.delivery.sql.id_lists import make_id_list
-from clevertap_sync.insight.mapping_settings import build_settings
+from clevertap_sync.delivery.sql.revival_rows import MatchedRow
 from clevertap_sync.insight.picks import read_position
 from clevertap_sync.models import (
     DeadLetter,
@@ -47,48 +49,63 @@ class _Choice(Enum):
     UNKNOWN = auto()
 
 
-class _Row(NamedTuple):
-    """What of a waiting record is read: its letter's ID, and whom it waits for."""
+class Revival(NamedTuple):
+    """An upload of what waited, not saved yet, and the letters that it takes.
 
-    letter: int
-    pick: int
-    test: bool
-    hash: UUID | None
+    `gone`: the letters for which nobody waits any more, whether they go or not.
+    `ended_replay`: the standing replay, where these are the last.
+    """
 
-
-class _Pin(NamedTuple):
-    """A letter, and the hash of the identity that its record goes out under."""
-
-    letter_id: int
-    hash: str
+    upload: Upload
+    letters: list[int]
+    gone: set[int]
+    ended_replay: int | None
 
 
-def take_next_revival(
-    integration: Integration, now: datetime, *, goes_alone: bool
-) -> Upload | None:
-    """Return the next upload of what waited and may go, saved; or None.
+def choose_next_revival(
+    integration: Integration,
+    replay_id: int,
+    now: datetime,
+    *,
+    goes_alone: bool,
+    settings: Callable[[], dict[str, Any]],
+) -> Revival | None:
+    """Return the next upload of what waited and may go, and lock its letters; or None.
 
     One that is not full goes only alone (Nagle's rule): `goes_alone` says that no other
-    revival of the integration has just left. The caller holds the account's lock and leases
-    the upload.
+    revival of the integration has just left. `settings` builds the mapping settings. The
+    caller holds the account's lock; it leases the upload, and then calls `take_letters`.
+    Where nothing is left, the replay ends.
     """
-    running = Replay.objects.filter(
-        integration=integration,
-        kind=Replay.Kind.PEOPLE,
-        state=Replay.State.RUNNING,
-    ).first()
     most = caution.choose_records_per_upload(integration)
-    while running is not None:
-        ids = _find_matched_letters(integration, most)
-        if not ids:
-            running.state = Replay.State.DONE
-            running.save(update_fields=["state"])
+    if not goes_alone and not revival_rows.has_matched_letters(integration.pk, most):
+        return None
+    while True:
+        rows, has_more = revival_rows.lock_matched_letters(integration.pk, most)
+        if not rows:
+            Replay.objects.filter(pk=replay_id).update(state=Replay.State.DONE)
             return None
-        if len(ids) < most and not goes_alone:
-            return None
-        if pins := _take_letters(integration, ids, now):
-            return _make_revival(running, integration, pins, now)
-    return None
+        pins, gone = _choose_pins(integration, rows, now)
+        if pins:
+            break
+        stop_waiting(sorted(gone))
+    letters = [row.letter for row in rows if row.pick in pins]
+    upload = _build_upload(integration, pins, now)
+    upload.replay_id, upload.settings = replay_id, settings()
+    upload.known_at = _choose_instant(upload, integration, Q(pk__in=letters))
+    return Revival(upload, letters, gone, None if has_more else replay_id)
+
+
+def take_letters(revival: Revival, now: datetime) -> None:
+    """Let the upload, which is saved by now, have its letters."""
+    revival_rows.take_letters(
+        revival.upload.pk,
+        revival.letters,
+        revival.gone,
+        ended_replay=revival.ended_replay,
+        now=now,
+    )
+    failpoints.reach_failpoint(Place.REVIVAL_CLAIMED)
 
 
 def choose_known_at(upload: Upload, integration: Integration) -> datetime | None:
@@ -96,12 +113,8 @@ def choose_known_at(upload: Upload, integration: Integration) -> datetime | None
 
     One instant for all of them: when the last of them became known.
     """
-    if upload.identities is None or integration.late_time != LateTime.KNOWN:
-        return None
-    known = DeadLetter.objects.filter(
-        integration=integration, replay_upload=upload.root_id or upload.pk
-    )
-    return known.aggregate(at=Max("linked_at"))["at"] or upload.created_at
+    taken = Q(replay_upload=upload.root_id or upload.pk)
+    return _choose_instant(upload, integration, taken)
 
 
 def park_revivals(integration: Integration, now: datetime) -> int:
@@ -138,54 +151,64 @@ def park_revivals(integration: Integration, now: datetime) -> int:
     return parked
 
 
-def _find_matched_letters(integration: Integration, most: int) -> list[int]:
-    """Return the IDs of the next `most` letters whose person is known, in log order."""
-    matched = WaitingRecord.objects.filter(
-        integration=integration, matched__isnull=False
+def _build_upload(
+    integration: Integration, pins: Mapping[int, str], now: datetime
+) -> Upload:
+    picks = sorted(pins)
+    return Upload(
+        integration=integration,
+        first=read_position(picks[0]),
+        last=read_position(picks[-1]),
+        picks=picks,
+        identities={str(pick): pins[pick] for pick in picks},
+        covers=len(picks),
+        created_at=now,
+        due_at=now,
     )
-    # A letter that waits for several IDs may have several rows that match.
-    rows = matched.order_by("pick").values_list("letter_id", flat=True)
-    found = dict.fromkeys(rows[: 2 * most])
-    return list(found)[:most]
 
 
-def _take_letters(
-    integration: Integration, ids: Sequence[int], now: datetime
-) -> dict[int, _Pin]:
-    """Take letters out of waiting, and return pick → pin of those that go.
+def _choose_instant(
+    upload: Upload, integration: Integration, letters: Q
+) -> datetime | None:
+    if upload.identities is None or integration.late_time != LateTime.KNOWN:
+        return None
+    known = DeadLetter.objects.filter(letters, integration=integration)
+    return known.aggregate(at=Max("linked_at"))["at"] or upload.created_at
+
+
+def _choose_pins(
+    integration: Integration, rows: Sequence[MatchedRow], now: datetime
+) -> tuple[dict[int, str], set[int]]:
+    """Return pick → hash of the identity that it goes out under; and who waits no more.
 
     Whom a letter waits for may have changed since it was matched. Where it names two people
     by now, it names nobody for good; where nobody is known any more, it waits on, and is
     looked up once more: a step that runs at this moment may have found it matched. So it is
     while the app learns anew, until the letter's own event is passed again.
     """
-    locked = DeadLetter.objects.select_for_update(no_key=True).order_by("pk")
-    found = locked.filter(pk__in=make_id_list(ids), state=DeadLetter.State.WAITING)
-    waiting = set(found.values_list("pk", flat=True))
-    all_rows = WaitingRecord.objects.filter(letter__in=make_id_list(ids))
-    columns = all_rows.order_by("pick", "pk").values_list(*_Row._fields)
-    rows = [_Row(*values) for values in columns]
+    waiting = {row.letter for row in rows if row.waits}
     chosen = _choose_identities(integration, rows)
     left = {pk: choice for pk, choice in chosen.items() if pk in waiting}
-    shared = [pk for pk, choice in left.items() if choice is _Choice.SHARED]
-    DeadLetter.objects.filter(pk__in=shared).update(
-        state=DeadLetter.State.EXPIRED,
-        reason=SHARED_IDENTITY,
-        detail="",
-        changed_at=now,
-    )
-    unknown = [pk for pk, choice in left.items() if choice is _Choice.UNKNOWN]
-    all_rows.filter(letter__in=unknown).update(matched=None, fresh=True)
-    all_rows.exclude(letter__in=unknown).delete()
-    return {
-        row.pick: _Pin(row.letter, choice)
+    if shared := [pk for pk, choice in left.items() if choice is _Choice.SHARED]:
+        DeadLetter.objects.filter(pk__in=shared).update(
+            state=DeadLetter.State.EXPIRED,
+            reason=SHARED_IDENTITY,
+            detail="",
+            changed_at=now,
+        )
+    if unknown := {pk for pk, choice in left.items() if choice is _Choice.UNKNOWN}:
+        still = WaitingRecord.objects.filter(letter__in=make_id_list(unknown))
+        still.update(matched=None, fresh=True)
+    pins = {
+        row.pick: choice
         for row in rows
         if isinstance(choice := left.get(row.letter), str)
     }
+    return pins, chosen.keys() - unknown
 
 
 def _choose_identities(
-    integration: Integration, rows: Sequence[_Row]
+    integration: Integration, rows: Sequence[MatchedRow]
 ) -> dict[int, str | _Choice]:
     """Return letter → hash of the identity that it goes out under, or why it does not go."""
     # Before anything is resolved: what is learned meanwhile is more, and never less.
@@ -211,7 +234,7 @@ def _choose_identity(found: Sequence[Resolved | None]) -> str | _Choice:
 
 
 def _resolve_rows(
-    integration: Integration, rows: Sequence[_Row]
+    integration: Integration, rows: Sequence[MatchedRow]
 ) -> dict[tuple[bool, UUID | None], Resolved]:
     found: dict[tuple[bool, UUID | None], Resolved] = {}
     for test in {row.test for row in rows}:
@@ -221,32 +244,6 @@ def _resolve_rows(
         )
         found |= {(test, UUID(each)): who for each, who in resolved.items()}
     return found
-
-
-def _make_revival(
-    replay: Replay, integration: Integration, pins: Mapping[int, _Pin], now: datetime
-) -> Upload:
-    picks = sorted(pins)
-    upload = Upload(
-        integration=integration,
-        replay=replay,
-        first=read_position(picks[0]),
-        last=read_position(picks[-1]),
-        picks=picks,
-        identities={str(pick): pins[pick].hash for pick in picks},
-        covers=len(picks),
-        settings=build_settings(integration),
-        created_at=now,
-        due_at=now,
-    )
-    upload.save()
-    taken = make_id_list(pin.letter_id for pin in pins.values())
-    DeadLetter.objects.filter(pk__in=taken).update(
-        state=DeadLetter.State.REPLAYING, replay_upload=upload, changed_at=now
-    )
-    upload.known_at = choose_known_at(upload, integration)
-    failpoints.reach_failpoint(Place.REVIVAL_CLAIMED)
-    return upload
 
 
 def _park_letters(letters: QuerySet[DeadLetter], now: datetime) -> int:

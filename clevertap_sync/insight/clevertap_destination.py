@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
+from django.db import connection
 from msgspec.structs import replace
 
 from clevertap_sync.clevertap.mapping import (
@@ -26,6 +27,10 @@ from referrals.destinations import Outcome, OutcomeStatus, Preview, PreviewStatu
 from referrals.schema import Event, find_sides
 from referrals.vocabulary import Side
 
+# Part of each step that learns who is who.
+_PROVIDERS: Final = """
+    SELECT identity_provider FROM clevertap_sync_integration WHERE app_id = %s ORDER BY id
+"""
 _MEANINGS: Final = {
     OutcomeStatus.PENDING: "It waits for its upload.",
     OutcomeStatus.IN_FLIGHT: "Its upload is under way or waits for its next attempt.",
@@ -63,8 +68,9 @@ class CleverTapDestination:
 
     def list_identity_providers(self, app_id: int) -> list[str]:
         """Return the identity provider of each integration, archived ones too, in order."""
-        integrations = Integration.objects.filter(app=app_id).order_by("pk")
-        return list(integrations.values_list("identity_provider", flat=True))
+        with connection.cursor() as cursor:
+            cursor.execute(_PROVIDERS, [app_id])
+            return [provider for (provider,) in cursor.fetchall()]
 
     def find_pinned_identities(self, app_id: int) -> set[str]:
         """Return the identities that open uploads send records under."""

@@ -7,6 +7,7 @@ while, and never an event.
 
 import logging
 import time
+from collections.abc import Mapping
 from functools import cache
 
 import redis
@@ -16,6 +17,8 @@ from django.conf import settings
 logger = logging.getLogger(__name__)
 
 TASK = "clevertap_sync.deliver"
+#: A message's header: there is nothing to send, but who is who to learn.
+ONLY_PEOPLE = "only_people"
 EXPIRES_SECONDS = 30
 RUNG_SECONDS = 5
 SILENCE_SECONDS = 5.0
@@ -45,25 +48,49 @@ def ring_doorbell(integration_id: int) -> bool:
 
     Never raises. Returns False where no ring reached the broker, so that no worker comes.
     """
+    return _ring(_build_ring_key(integration_id), integration_id)
+
+
+def ring_to_learn(app_id: int, integration_id: int) -> None:
+    """Ring because of what only says who is who in an app: there is nothing to send.
+
+    The message names one of the app's integrations, because a worker that does not know the
+    app to learn delivers it. It is cleared by a step, so that one ring is enough for all that
+    comes before the next. Never raises.
+    """
+    key = _build_learn_key(app_id)
+    _ring(key, integration_id, headers={ONLY_PEOPLE: "yes"})
+
+
+def clear_ring(integration_id: int) -> None:
+    """Clear the ring before the log is read, so that a later event rings again."""
+    _clear(_build_ring_key(integration_id))
+
+
+def clear_ring_to_learn(app_id: int) -> None:
+    """Do the same for the app's ring to learn."""
+    _clear(_build_learn_key(app_id))
+
+
+def _ring(
+    key: str, integration_id: int, headers: Mapping[str, str] | None = None
+) -> bool:
     if not settings.REDIS_URL or time.monotonic() < _silent_until:
         return False
     try:
-        if open_broker().set(
-            _build_ring_key(integration_id), 1, nx=True, ex=RUNG_SECONDS
-        ):
-            _publish_ring(integration_id)
+        if open_broker().set(key, 1, nx=True, ex=RUNG_SECONDS):
+            _publish_ring(integration_id, headers)
     except Exception as error:  # noqa: BLE001 - kombu and redis raise whatever the network does
         _fall_silent(error)
         return False
     return True
 
 
-def clear_ring(integration_id: int) -> None:
-    """Clear the ring before the log is read, so that a later event rings again."""
+def _clear(key: str) -> None:
     if not settings.REDIS_URL:
         return
     try:
-        open_broker().delete(_build_ring_key(integration_id))
+        open_broker().delete(key)
     except redis.RedisError as error:
         logger.warning("The broker did not answer (%s)", type(error).__name__)
 
@@ -90,15 +117,20 @@ def _fall_silent(error: Exception) -> None:
     )
 
 
-def _publish_ring(integration_id: int) -> None:
+def _publish_ring(integration_id: int, headers: Mapping[str, str] | None) -> None:
     current_app.send_task(
         TASK,
         (integration_id,),
         expires=EXPIRES_SECONDS,
         retry=False,
         ignore_result=True,
+        headers=headers,
     )
 
 
 def _build_ring_key(integration_id: int) -> str:
     return f"rung:{integration_id}"
+
+
+def _build_learn_key(app_id: int) -> str:
+    return f"rung-to-learn:{app_id}"

@@ -21,14 +21,15 @@ def wake_learner(app_id: int) -> None:
         _condition.notify()
 
 
-def wake_for_integration(integration_id: int) -> None:
-    """Let a step be taken for the integration's app, if the app is known to learn.
+def wake_for_integration(integration_id: int) -> bool:
+    """Let a step be taken for the integration's app; return whether it is known to learn.
 
     Asks no database: for an app that learns of nobody it costs a look at a dictionary.
     """
     app_id = _apps.get(integration_id)
     if app_id is not None:
         wake_learner(app_id)
+    return app_id is not None
 
 
 def remember_learners(apps: Mapping[int, int]) -> None:

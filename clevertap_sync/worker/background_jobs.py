@@ -49,7 +49,7 @@ class BackgroundJobs:
         self._alerting = threading.Lock()
         self._reconciling = threading.Lock()
         self._steps = SweepSteps()
-        self._people = people_thread.PeopleThread(self._steps, self.ring_or_deliver)
+        self._people = people_thread.PeopleThread(self._steps, self.deliver_or_ring)
 
     def start_learning(self) -> None:
         """Start the thread that learns who is who."""
@@ -96,13 +96,18 @@ class BackgroundJobs:
         finally:
             connection.close()
 
-    def start_delivery(self, integration_id: int, *, at_most: int) -> bool:
-        """Start a delivery job, unless `at_most` jobs of it are open. Return whether it started."""
+    def start_delivery(
+        self, integration_id: int, *, at_most: int, wakes: bool = True
+    ) -> bool:
+        """Start a delivery job, unless `at_most` jobs of it are open. Return whether it started.
+
+        It `wakes` who learns of the integration's app, unless that one lets it start.
+        """
         with self._mutex:
             if self._open[integration_id] >= at_most:
                 return False
             self._open[integration_id] += 1
-        job = partial(self._deliver, integration_id)
+        job = partial(self._deliver, integration_id, wakes=wakes)
         self._pool.apply_async(self._run, ("delivery", job))
         return True
 
@@ -144,6 +149,16 @@ class BackgroundJobs:
             integration_id, at_most=max(1, settings.WORKER_THREADS // 2)
         )
 
+    def deliver_or_ring(self, integration_id: int) -> bool:
+        """Deliver what a step let go by this process's threads; where they are at it, ring.
+
+        A ring takes a worker as long as a small delivery. One job may be open: it may have
+        looked for work just before.
+        """
+        return self.start_delivery(
+            integration_id, at_most=2, wakes=False
+        ) or self.ring_or_deliver(integration_id)
+
     def _run_alert_round(self) -> None:
         try:
             alert_round.run_alert_round()
@@ -167,10 +182,11 @@ class BackgroundJobs:
         )
         return taken[-1]
 
-    def _deliver(self, integration_id: int) -> None:
+    def _deliver(self, integration_id: int, *, wakes: bool) -> None:
         try:
             with delivery_faults.naming_integration(integration_id):
-                people_wakeups.wake_for_integration(integration_id)
+                if wakes:
+                    people_wakeups.wake_for_integration(integration_id)
                 deliver(integration_id, ring=self.ring_or_deliver)
         finally:
             with self._mutex:

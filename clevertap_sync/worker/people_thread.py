@@ -16,7 +16,7 @@ from django.db import connection
 
 from clevertap_sync.delivery.people import step
 from clevertap_sync.models import Integration
-from clevertap_sync.process import people_wakeups, stopping
+from clevertap_sync.process import doorbell, people_wakeups, stopping
 from clevertap_sync.worker.steps import SweepSteps
 from referrals import people
 
@@ -94,6 +94,7 @@ class PeopleThread:
     def _take_step(self, app_id: int) -> bool:
         """Take one step of the app; return whether it has more to do."""
         has_more = []
+        doorbell.clear_ring_to_learn(app_id)
         advance = partial(step.advance_people, app_id, ring=self._ring)
         # Each app has a name of its own: one that fails is not healed by its neighbour.
         name = f"learning who is who in app {app_id}"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 from django.db import connection
 
-from referrals.vocabulary import FraudStatus
+from referrals.vocabulary import EventType, FraudStatus
 
 # Instants as text: the driver takes longer to parse one than to read the rest of a row.
 _SELECT = """
@@ -26,12 +26,18 @@ class LoggedPerson(msgspec.Struct, frozen=True):
 
 
 class LoggedPeople(msgspec.Struct, frozen=True):
-    """The people of a logged event."""
+    """The people of a logged event of a `type`."""
 
     user: LoggedPerson | None = None
     referrer: LoggedPerson | None = None
     status: FraudStatus = FraudStatus.VALID
     test: bool = False
+    type: str = ""
+
+    @property
+    def is_identify(self) -> bool:
+        """Whether the event says who is who, and nothing else."""
+        return self.type == EventType.IDENTIFY
 
 
 def scan_people(

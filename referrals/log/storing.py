@@ -51,7 +51,8 @@ def store_drafts(
             rows = _complete_rows(app_id, end, fresh, earlier)
             dialect.insert_rows(cursor, app_id, end, rows)
             write_changes(cursor, app_id, dialect, earlier)
-            _ring_after_commit(app_id, end.head + len(rows))
+            only_people = all(row.type == EventType.IDENTIFY for row in rows)
+            _ring_after_commit(app_id, end.head + len(rows), only_people=only_people)
             failpoints.reach_failpoint(Place.APPEND_WRITTEN)
     return answers
 
@@ -129,9 +130,11 @@ def _complete_row(
     return build_row(event, draft.fingerprint, draft.request_id)
 
 
-def _ring_after_commit(app_id: int, head: int) -> None:
+def _ring_after_commit(app_id: int, head: int, *, only_people: bool) -> None:
     def ring() -> None:
         failpoints.reach_failpoint(Place.APPEND_COMMITTED)
-        events_recorded.send_robust(sender=App, app_id=app_id, head=head)
+        events_recorded.send_robust(
+            sender=App, app_id=app_id, head=head, only_people=only_people
+        )
 
     transaction.on_commit(ring, robust=True)

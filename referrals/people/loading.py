@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 
 from referrals.learning.known import Identity, Known, KnownPerson
 from referrals.learning.mentions import LoggedSides, Mentions, PeopleRules
-from referrals.models import SharedMark
 from referrals.people import tables
 
 _WORLDS = (False, True)
@@ -25,8 +24,7 @@ def load_known(
     if rules.remembers:
         loading.load_referrers()
         undecided = tables.read_undecided(app_id, met | loading.find_hashes())
-    marks = SharedMark.objects.filter(app=app_id).values_list("hash", flat=True)
-    return loading.make_known(undecided, frozenset(each.hex for each in marks))
+    return loading.make_known(undecided, tables.read_marks(app_id))
 
 
 class _Loading:

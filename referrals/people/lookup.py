@@ -4,13 +4,13 @@ from collections.abc import Collection
 from typing import Final
 
 import msgspec
+from django.db import connection
 from django.db.models import F, Q
 
 from referrals.identity import mask_value
-from referrals.learning.known import Identity, KnownPerson
+from referrals.learning.known import Identity
 from referrals.models import PeopleProgress
 from referrals.people import tables
-from referrals.people.app_rules import read_rules
 
 
 class Resolved(msgspec.Struct, frozen=True):
@@ -26,6 +26,12 @@ class Resolved(msgspec.Struct, frozen=True):
     learned_at: int = 0
     is_shared: bool = False
 
+
+# Part of each revival: the ORM would take two statements, each as long to compose as to answer.
+_CURSOR: Final = """
+    SELECT p.cursor FROM referrals_peopleprogress p JOIN referrals_app a ON a.id = p.app_id
+    WHERE p.app_id = %s AND (a.remembers_referrers OR CAST(a.loose_ids AS text) <> '[]')
+"""
 
 #: In place of an identity that several people have: nobody is meant by it.
 SHARED: Final = Resolved("", is_shared=True)
@@ -59,25 +65,16 @@ def resolve(
     `SHARED` for those that several people have. Left out are those of which nobody is known,
     or nobody with such an identity. Nobody is known before learning is complete.
     """
-    if not is_complete(app_id):
-        return {}
-    wanted = provider.casefold()
-    known = _read_world(app_id, "hash", set(hashes), test=test)
     found: dict[str, Resolved] = {}
-    people = _read_people(app_id, known.values())
-    targets = {p.keys[wanted] for p in people.values() if wanted in p.keys}
-    present = known | _read_world(app_id, "hash", targets - known.keys(), test=test)
-    for each in known.values():
-        person = people.get(each.person) if each.person is not None else None
-        target = present.get(person.keys.get(wanted, "")) if person else None
-        if each.provider == wanted and each.value:
+    for each in tables.read_owners(app_id, set(hashes), provider.casefold(), test=test):
+        if each.is_sent:
             # The side itself carries it: nothing is resolved through it.
             found[each.hash] = Resolved(each.hash, each.person, each.learned_at)
-        elif each.shared_at is not None:
+        elif each.is_shared:
             found[each.hash] = SHARED
-        elif target is not None:
-            learned_at = max(each.learned_at, target.learned_at)
-            found[each.hash] = Resolved(target.hash, each.person, learned_at)
+        elif each.present is not None:
+            learned_at = max(each.learned_at, each.present_learned_at or 0)
+            found[each.hash] = Resolved(each.present, each.person, learned_at)
     return found
 
 
@@ -143,9 +140,10 @@ def find_cursor(app_id: int) -> int | None:
 
     What lies beyond it has to stay in the log.
     """
-    rows = PeopleProgress.objects.filter(app=app_id).values_list("cursor", flat=True)
-    cursor = rows.first()
-    return None if cursor is None or read_rules(app_id) is None else cursor
+    with connection.cursor() as cursor:
+        cursor.execute(_CURSOR, [app_id])
+        row: tuple[int] | None = cursor.fetchone()
+    return row and row[0]
 
 
 def _read_world(
@@ -153,10 +151,3 @@ def _read_world(
 ) -> dict[str, Identity]:
     rows = tables.read_identities(app_id, by, values)
     return {each.hash: each for of_test, each in rows if of_test is test}
-
-
-def _read_people(
-    app_id: int, identities: Collection[Identity]
-) -> dict[int, KnownPerson]:
-    numbers = {each.person for each in identities if each.person is not None}
-    return {each.number: each for _, each in tables.read_people(app_id, numbers)}

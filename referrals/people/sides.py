@@ -20,18 +20,21 @@ from referrals.vocabulary import FraudStatus
 
 
 class StepSides(msgspec.Struct):
-    """What a step learns from, up to the position `last`.
+    """What a step learns from, up to the position `last`. `is_end`: there was nothing beyond.
 
-    `events` come with whether they are of test. `met` are their sides, to be remembered once
+    `events` come with whether they are of test; `has_identify` says whether one is of a type
+    that only says who is who. `met` are their sides, to be remembered once
     they are learned from. `left_out` counts sides that were learned from lately, `skipped`
     events that could not be read.
     """
 
     last: int
+    is_end: bool = False
     events: list[tuple[bool, LoggedSides]] = []
     met: list[tuple[Side, Mentions, datetime]] = []
     left_out: int = 0
     skipped: int = 0
+    has_identify: bool = False
 
 
 #: A position, its time of receipt, and the people there.
@@ -59,7 +62,9 @@ class _Reader:
             self.step.last = position
             if people is None:
                 self.step.skipped += 1
-            elif any(sides := self._find_news(people, received_at)):
+                continue
+            self.step.has_identify |= people.is_identify
+            if any(sides := self._find_news(people, received_at)):
                 found.append(((position, received_at, people), sides))
         self._suppressed = self._find_suppressed(
             [person for _, sides in found for person in sides if person]
@@ -132,4 +137,6 @@ def read_sides(
     Left out are sides that were learned from lately, and those of suppressed people.
     """
     rows = log.scan_people(app_id, after, limit=limit)
-    return _Reader(app_id, rules, lately, after).read(rows)
+    sides = _Reader(app_id, rules, lately, after).read(rows)
+    sides.is_end = len(rows) < limit
+    return sides

@@ -39,7 +39,8 @@ class Step(msgspec.Struct):
     `linked` has, by (test, hash), every identity whose person may be known now, or which
     names nobody any more, and the position that did it. `decided` has the hash of the
     referrer's identity by the position of an event that names `"last"`. `has_more`: there
-    is more to learn right now. Nobody is known before learning `is_complete`; the step that
+    is more to learn right now. `has_identify`: some only say who is who, which nobody was rung
+    for to pass by. Nobody is known before learning `is_complete`; the step that
     `completes` it makes everybody known at once, whom `linked` does not name.
     """
 
@@ -50,6 +51,7 @@ class Step(msgspec.Struct):
     linked: dict[tuple[bool, str], int] = {}
     decided: dict[int, str] = {}
     has_more: bool = False
+    has_identify: bool = False
     is_complete: bool = False
     completes: bool = False
 
@@ -162,7 +164,7 @@ def _learn(progress: PeopleProgress, rules: PeopleRules, limit: int) -> Step:
     known_lately = lately.recall(app_id, progress.generation)
     sides = read_sides(app_id, rules, known_lately, before, limit=limit)
     if sides.last == before:
-        return _make_step(progress, before)
+        return _make_step(progress, before, head=before)
     known = load_known(app_id, rules, sides.events)
     learned = _learn_events(rules, sides, known)
     is_unsettled = any(each.unsettled for each in learned.values())
@@ -177,7 +179,10 @@ def _learn(progress: PeopleProgress, rules: PeopleRules, limit: int) -> Step:
     if not is_unsettled:
         remember = partial(_remember, progress, sides, known)
         transaction.on_commit(remember, robust=True)
-    return _make_step(progress, before, learned)
+    head = sides.last if sides.is_end else None
+    step = _make_step(progress, before, learned, head=head)
+    step.has_identify = sides.has_identify
+    return step
 
 
 def _learn_events(
@@ -200,15 +205,17 @@ def _advance(
     progress.refused += sum(each.refused for each in learned.values())
     progress.skipped += sides.skipped
     progress.advanced_at = datetime.now(UTC)
-    progress.save()
+    tables.write_advance(progress)
 
 
 def _make_step(
     progress: PeopleProgress,
     before: int,
     learned: dict[bool, Learned] | None = None,
+    *,
+    head: int | None = None,
 ) -> Step:
-    head = log.read_head(progress.app_id)
+    head = log.read_head(progress.app_id) if head is None else head
     step = Step(
         progress.app_id,
         before + 1,

@@ -15,7 +15,11 @@ from django.db import connection
 from django.db.models import Model
 
 from referrals.learning.known import Decision, Identity, KnownPerson
-from referrals.models import KnownIdentity as IdentityRow, ReferrerDecision
+from referrals.models import (
+    KnownIdentity as IdentityRow,
+    PeopleProgress,
+    ReferrerDecision,
+)
 from referrals.models.known_people import KnownPerson as PersonRow
 
 
@@ -70,8 +74,26 @@ DECISIONS: Final = Table(
 )
 _DecisionRow = tuple[int, str | None, str | None]
 
+
+class Owner(msgspec.Struct, array_like=True):
+    """Whose an identity is, and what this person's present identity of a provider is.
+
+    `is_sent`: it is of that provider itself, and its value is kept. `present` is a hash; None
+    where nobody is known, or by no identity of the provider.
+    """
+
+    hash: str
+    is_sent: bool
+    is_shared: bool
+    person: int | None
+    learned_at: int
+    present: str | None
+    present_learned_at: int | None
+
+
 _identities: Final = msgspec.json.Decoder(list[tuple[bool, Identity]])
 _people: Final = msgspec.json.Decoder(list[tuple[bool, KnownPerson]])
+_owners: Final = msgspec.json.Decoder(list[Owner])
 _decisions: Final = msgspec.json.Decoder(list[tuple[bool, _DecisionRow]])
 
 #: The rows of `{table}` whose `{by}` is in a list, each after whether it is of test.
@@ -125,6 +147,49 @@ _NOT_PINNED: Final = {
     "postgresql": "AND hash NOT IN (SELECT json_array_elements_text(%s::json)::uuid)",
     "sqlite": "AND hash NOT IN (SELECT value FROM json_each(%s))",
 }
+_MARKS: Final = "SELECT hash FROM referrals_sharedmark WHERE app_id = %s"
+_ADVANCE: Final = """
+    UPDATE referrals_peopleprogress SET cursor = %s, generation = %s, shared = %s,
+        refused = %s, skipped = %s, advanced_at = %s
+    WHERE app_id = %s
+"""
+#: Of each identity in a list: whose it is, and that person's present identity of a provider.
+#: One statement, and no rows before learning is complete.
+_RESOLVE: Final = {
+    "postgresql": """
+        SELECT json_agg(json_build_array(replace(i.hash::text, '-', ''), i.provider = %(provider)s
+            AND i.value <> '', i.shared_at IS NOT NULL, i.person, i.learned_at,
+            replace(t.hash::text, '-', ''), t.learned_at))::text
+        FROM json_array_elements_text(%(hashes)s::json) AS sent(value)
+        JOIN LATERAL (
+            SELECT * FROM referrals_knownidentity
+            WHERE app_id = %(app)s AND hash = sent.value::uuid AND test = %(test)s OFFSET 0
+        ) AS i ON true
+        LEFT JOIN LATERAL (
+            SELECT keys->>%(provider)s AS present FROM referrals_knownperson
+            WHERE app_id = %(app)s AND number = i.person OFFSET 0
+        ) AS p ON true
+        LEFT JOIN LATERAL (
+            SELECT hash, learned_at FROM referrals_knownidentity
+            WHERE app_id = %(app)s AND hash = p.present::uuid AND test = %(test)s OFFSET 0
+        ) AS t ON true
+        WHERE NOT EXISTS (SELECT FROM referrals_peopleprogress
+            WHERE app_id = %(app)s AND (emptying OR cursor < complete_at))
+    """,
+    "sqlite": """
+        SELECT json_group_array(json_array(i.hash, json(iif(i.provider = %(provider)s
+            AND i.value <> '', 'true', 'false')), json(iif(i.shared_at IS NOT NULL, 'true',
+            'false')), i.person, i.learned_at, t.hash, t.learned_at))
+        FROM json_each(%(hashes)s) AS sent
+        CROSS JOIN referrals_knownidentity AS i
+            ON i.app_id = %(app)s AND i.hash = sent.value AND i.test = %(test)s
+        LEFT JOIN referrals_knownperson AS p ON p.app_id = %(app)s AND p.number = i.person
+        LEFT JOIN referrals_knownidentity AS t ON t.app_id = %(app)s AND t.test = %(test)s
+            AND t.hash = (SELECT value FROM json_each(p.keys) WHERE key = %(provider)s)
+        WHERE NOT EXISTS (SELECT 1 FROM referrals_peopleprogress
+            WHERE app_id = %(app)s AND (emptying OR cursor < complete_at))
+    """,
+}
 #: A column in a row that is read, where its type is not what JSON has: hashes are digits
 #: alone, and SQLite has instants without their zone.
 _READ: Final = {
@@ -153,11 +218,54 @@ def read_people(
     return _people.decode(_select(PEOPLE, app_id, "number", numbers))
 
 
+def read_owners(
+    app_id: int, hashes: Collection[str], provider: str, *, test: bool
+) -> list[Owner]:
+    """Return whose the identities are that are known; nobody's before learning is complete."""
+    if not hashes:
+        return []
+    asked: dict[str, int | str] = {
+        "app": app_id,
+        "hashes": _encode(sorted(hashes)),
+        "provider": provider,
+        "test": test,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_RESOLVE[connection.vendor], asked)
+        (found,) = cursor.fetchone()
+    return _owners.decode(found or "[]")
+
+
 def read_undecided(app_id: int, users: Collection[str]) -> list[tuple[bool, str, int]]:
     """Return (of test, user's hash, position) of the users' events with `"last"` that wait."""
     also = "AND referrer IS NULL"
     rows = _decisions.decode(_select(DECISIONS, app_id, "user", users, also=also))
     return [(test, user or "", position) for test, (position, user, _) in rows]
+
+
+def read_marks(app_id: int) -> frozenset[str]:
+    """Return the hashes of the identities that are marked as shared."""
+    with connection.cursor() as cursor:
+        cursor.execute(_MARKS, [app_id])
+        return frozenset(str(each).replace("-", "") for (each,) in cursor.fetchall())
+
+
+def write_advance(progress: PeopleProgress) -> None:
+    """Write how far the app was learned from, and what was counted on the way."""
+    advanced_at = progress.advanced_at
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _ADVANCE,
+            [
+                progress.cursor,
+                progress.generation,
+                progress.shared,
+                progress.refused,
+                progress.skipped,
+                advanced_at and connection.ops.adapt_datetimefield_value(advanced_at),
+                progress.app_id,
+            ],
+        )
 
 
 def read_decisions(app_id: int, positions: Collection[int]) -> dict[int, str | None]:

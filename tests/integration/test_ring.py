@@ -41,14 +41,19 @@ def rung(valkey, settings, clock, monkeypatch):
     client = doorbell.open_broker()
 
     def answered():
-        marks = [mark.decode() for mark in client.keys("rung:*")]
+        found = list_rings("rung")
         client.flushall()
-        return sorted(int(mark.removeprefix("rung:")) for mark in marks)
+        return found
 
     yield answered
     client.close()
     doorbell.open_broker.cache_clear()
     receivers.clear_remembered_readers()
+
+
+def list_rings(kind):
+    marks = doorbell.open_broker().keys(f"{kind}:*")
+    return sorted(int(mark.decode().removeprefix(f"{kind}:")) for mark in marks)
 
 
 @contextmanager
@@ -63,6 +68,12 @@ def asked():
 
     with connection.execute_wrapper(note):
         yield statements
+
+
+def put_people(app):
+    identities = {"anonymous_id": "a-1", "email": "ann@example.com"}
+    sent = a_sent_event(type="identify", user={"identities": identities})
+    log.append(app, [{name: sent[name] for name in ("id", "type", "user")}])
 
 
 def append(app):
@@ -105,6 +116,20 @@ def test_what_is_remembered_is_forgotten_after_a_second(rung, clock):
     append(app)
 
     assert rung() == [first.pk, second.pk]
+
+
+def test_what_only_says_who_is_who_rings_once_for_the_app_and_not_to_send(rung):
+    app = an_app()
+    an_integration(app)
+    an_integration(app, location=Location.US1, name="second")
+
+    put_people(app)
+    put_people(app)
+
+    assert list_rings("rung-to-learn") == [app.pk]
+    doorbell.clear_ring_to_learn(app.pk)
+    assert list_rings("rung-to-learn") == []
+    assert rung() == []
 
 
 def test_a_disabled_integration_is_not_rung_for(rung):

@@ -6,26 +6,62 @@ marked as fresh, a few thousand a step, so that no transaction is long.
 """
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Max
 
 from clevertap_sync.delivery.account_lock import lock_account, lock_accounts
 from clevertap_sync.models import Integration, WaitingLookup, WaitingRecord
 
 MARKED_PER_STEP: Final = 5_000
+# Twice in each step: the ORM takes longer to compose it than the database to answer.
+_READERS: Final = """
+    SELECT i.id, i.account_id, i.identity_provider, l.provider, l.marked_to
+    FROM clevertap_sync_integration i
+    LEFT JOIN clevertap_sync_waitinglookup l ON l.integration_id = i.id
+    WHERE i.app_id = %s ORDER BY i.id
+"""
 
 
-def remember_providers(integrations: Iterable[Integration]) -> None:
+class Reader(NamedTuple):
+    """An integration, and by which provider its waiting records were looked up so far."""
+
+    pk: int
+    account_id: int
+    identity_provider: str
+    looked_up_by: str | None
+    marked_to: int | None
+
+    @property
+    def provider(self) -> str:
+        """Return by which provider its waiting records are looked up now."""
+        return self.identity_provider.casefold()
+
+    @property
+    def has_more_to_mark(self) -> bool:
+        """Return whether they are to be looked up anew."""
+        if self.looked_up_by is None:
+            return False
+        return self.looked_up_by != self.provider or self.marked_to is not None
+
+
+def read_readers(app_id: int) -> list[Reader]:
+    """Return the app's integrations, by ID."""
+    with connection.cursor() as cursor:
+        cursor.execute(_READERS, [app_id])
+        return [Reader(*row) for row in cursor.fetchall()]
+
+
+def remember_providers(readers: Iterable[Reader]) -> None:
     """Note by which provider records are looked up first. Part of the step's transaction."""
-    WaitingLookup.objects.bulk_create(
-        [
-            WaitingLookup(integration=each, provider=each.identity_provider.casefold())
-            for each in integrations
-        ],
-        ignore_conflicts=True,
-    )
+    new = [
+        WaitingLookup(integration_id=each.pk, provider=each.provider)
+        for each in readers
+        if each.looked_up_by is None
+    ]
+    if new:
+        WaitingLookup.objects.bulk_create(new, ignore_conflicts=True)
 
 
 def look_up_all_anew(app_id: int) -> None:
@@ -48,14 +84,10 @@ def mark_for_lookup(app_id: int) -> bool:
 
     Also of those whose provider is another one now. Returns whether there may be more to mark.
     """
-    has_more = False
-    lookups = WaitingLookup.objects.filter(integration__app=app_id).order_by("pk")
-    for pk, provider, marked_to, present in lookups.values_list(
-        "pk", "provider", "marked_to", "integration__identity_provider"
-    ):
-        if provider != present.casefold() or marked_to is not None:
-            has_more |= _mark_next_records(pk)
-    return has_more
+    readers = [each for each in read_readers(app_id) if each.has_more_to_mark]
+    # Of each, whatever is left of the others.
+    left = [_mark_next_records(each.pk) for each in readers]
+    return any(left)
 
 
 def _mark_next_records(integration_id: int) -> bool:

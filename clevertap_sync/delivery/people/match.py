@@ -14,19 +14,17 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from clevertap_sync.clevertap.reasons import SHARED_IDENTITY
-from clevertap_sync.delivery.account_lock import lock_accounts
+from clevertap_sync.delivery.account_lock import lock_accounts_and_read_clock
 from clevertap_sync.delivery.people import lookups
 from clevertap_sync.delivery.sql import waiting_rows
 from clevertap_sync.delivery.sql.id_lists import make_hash_list, make_id_list
-from clevertap_sync.delivery.sql.waiting_rows import AnsweredRow, Link
+from clevertap_sync.delivery.sql.waiting_rows import AnsweredRow, Link, Wait
 from clevertap_sync.insight.picks import make_pick, read_position, read_side
 from clevertap_sync.models import (
     DeadLetter,
-    Integration,
     Replay,
     WaitingRecord,
 )
-from clevertap_sync.process import clock
 from referrals import history, people
 from referrals.vocabulary import Side
 
@@ -40,19 +38,6 @@ WAITS_OF_A_USER: Final = 1_000
 _CROWDED: Final = (
     f"Marked as shared: more than {WAITS_OF_A_USER:,} records of users waited for it."
 )
-
-
-class Wait(NamedTuple):
-    """A waiting record as it was read. Hashes are hexadecimal."""
-
-    pk: int
-    integration_id: int
-    letter_id: int
-    pick: int
-    test: bool
-    hash: str | None
-    matched: str | None
-    fresh: bool
 
 
 class Answer(NamedTuple):
@@ -100,29 +85,21 @@ def match_waiting_records(step: people.Step) -> set[int]:
     waits, left = _read_waits(step)
     if not waits and not left:
         return set()
-    # Only what is needed: a passcode would be decrypted with each step.
-    wanted = Integration.objects.only("account", "identity_provider").filter(
-        pk__in={wait.integration_id for wait in waits}
-    )
-    integrations = {each.pk: each for each in wanted}
-    lookups.remember_providers(integrations.values())
-    answers = _give_up_crowds(step.app_id, _find_answers(step, waits, integrations))
+    wanted = {wait.integration_id for wait in waits}
+    readers = {e.pk: e for e in lookups.read_readers(step.app_id) if e.pk in wanted}
+    lookups.remember_providers(readers.values())
+    answers = _give_up_crowds(step.app_id, _find_answers(step, waits, readers))
     concerned = {
         each.wait.integration_id for each in answers if each.is_change or each.may_go
     }
-    lock_accounts({integrations[pk].account_id for pk in concerned})
+    now = lock_accounts_and_read_clock({readers[pk].account_id for pk in concerned})
     for rest in left:
         rest.update(fresh=True)
-    return _write_answers(answers)
+    return _write_answers(answers, now)
 
 
-def select_passed_waits(step: people.Step) -> QuerySet[WaitingRecord]:
-    """Return the app's waiting records whose own events were learned from."""
-    mine = WaitingRecord.objects.filter(app=step.app_id)
-    return mine.filter(pick__lt=_find_end(step))
-
-
-def _find_end(step: people.Step) -> int:
+def find_end(step: people.Step) -> int:
+    """Return the first pick beyond the events that were learned from."""
     return make_pick(step.last + 1, Side.REFERRED)
 
 
@@ -135,20 +112,24 @@ def _read_waits(
     before it counts, and may be that its ID names nobody.
     """
     mine = WaitingRecord.objects.filter(app=step.app_id)
-    fresh = select_passed_waits(step).filter(fresh=True).order_by("pick")
-    found = _read(fresh[:FRESH_PER_STEP])
+    fresh, waits = waiting_rows.read_waits(
+        step.app_id,
+        end=find_end(step),
+        most_fresh=FRESH_PER_STEP,
+        hashes={each for _, each in step.linked},
+        most_linked=LINKED_PER_STEP + 1,
+    )
+    found = fresh
     referrers = [make_pick(position, Side.GENERATED) for position in step.decided]
     if referrers:
         picks = make_id_list(referrers)
         found += _read(mine.filter(hash=None, pick__in=picks))
-    hashes = make_hash_list(sorted({each for _, each in step.linked}))
-    linked = mine.filter(hash__in=hashes).order_by("pk")
-    waits = _read(linked[: LINKED_PER_STEP + 1]) if step.linked else []
     left = []
     if len(waits) > LINKED_PER_STEP:
-        left.append(linked.filter(pk__gte=waits.pop().pk).order_by())
+        hashes = make_hash_list(sorted({each for _, each in step.linked}))
+        left.append(mine.filter(hash__in=hashes, pk__gte=waits.pop().pk))
     found += waits
-    passed = {wait.pk: wait for wait in found if wait.pick < _find_end(step)}
+    passed = {wait.pk: wait for wait in found if wait.pick < find_end(step)}
     ahead = {wait.pk for wait in found if not wait.fresh and wait.pk not in passed}
     if ahead:
         left.append(mine.filter(pk__in=make_id_list(sorted(ahead))))
@@ -170,13 +151,13 @@ def _spell(stored: UUID | None) -> str | None:
 
 
 def _find_answers(
-    step: people.Step, waits: Sequence[Wait], integrations: dict[int, Integration]
+    step: people.Step, waits: Sequence[Wait], readers: Mapping[int, lookups.Reader]
 ) -> list[Answer]:
     """Return an answer for each of `waits`, as far as the step knows one."""
     named = _find_hashes(step.app_id, waits)
     groups: dict[tuple[str, bool], list[Wait]] = {}
     for wait in waits:
-        provider = integrations[wait.integration_id].identity_provider.casefold()
+        provider = readers[wait.integration_id].provider
         groups.setdefault((provider, wait.test), []).append(wait)
     answers = []
     for (provider, test), members in groups.items():
@@ -236,8 +217,7 @@ def _give_up_crowds(app_id: int, answers: Sequence[Answer]) -> list[Answer]:
     ]
 
 
-def _write_answers(answers: Sequence[Answer]) -> set[int]:
-    now = clock.read_now()
+def _write_answers(answers: Sequence[Answer], now: datetime) -> set[int]:
     going = [each for each in answers if each.matched and each.is_change]
     waiting_rows.write_links(
         [Link(each.wait.letter_id, each.linked_by) for each in going], now
@@ -276,11 +256,12 @@ def _give_up_shared(shared: Sequence[Wait], now: datetime) -> None:
 
 def _start_revivals(integration_ids: Collection[int], now: datetime) -> None:
     """Let each integration's standing replay run. The caller holds their accounts' locks."""
+    if waiting_rows.start_replays(integration_ids) == len(integration_ids):
+        return
     standing = Replay.objects.filter(
         integration__in=integration_ids, kind=Replay.Kind.PEOPLE
     )
     there = set(standing.values_list("integration", flat=True))
-    standing.exclude(state=Replay.State.RUNNING).update(state=Replay.State.RUNNING)
     Replay.objects.bulk_create(
         Replay(integration_id=pk, kind=Replay.Kind.PEOPLE, created_at=now)
         for pk in sorted(set(integration_ids) - there)

@@ -86,7 +86,7 @@ _COUNTS = """
     GROUP BY i.id, instant.now, instant.slow
 """
 _REPLAYS = """
-    SELECT r.integration_id, r.kind = 'people'
+    SELECT r.integration_id, CASE r.kind WHEN 'people' THEN r.id END
     FROM clevertap_sync_integration i
     JOIN clevertap_sync_replay r ON r.integration_id = i.id AND r.state = 'running'
     WHERE i.account_id = %(account)s
@@ -132,8 +132,8 @@ class IntegrationState:
     #: The first of the open uploads, by ID.
     first_open: int | None
     is_replaying: bool
-    #: Whether something that waited for a person may go.
-    is_reviving: bool
+    #: The replay of what waited for a person, while something of that may go.
+    people_replay: int | None
     has_approved_names: bool
     newest_suppression: int
     head: int
@@ -166,7 +166,7 @@ class IntegrationState:
             return False
         if self.unleased or self.is_held or self.is_replaying:
             return True
-        if self.is_reviving:
+        if self.people_replay is not None:
             return True
         return self.may_hand_over()
 
@@ -293,14 +293,14 @@ def _read_answers(account: Account, answers: Sequence[_Rows]) -> AccountState:
     integrations, counts, replays, logs = answers
     counted = {key: numbers for key, _, *numbers in counts}
     logged = {key: rest for key, *rest in logs}
-    replaying = {key for key, is_revival in replays if not is_revival}
-    reviving = {key for key, is_revival in replays if is_revival}
+    replaying = {key for key, people_replay in replays if people_replay is None}
+    reviving = {key: replay for key, replay in replays if replay is not None}
     states = [
         IntegrationState(
             *(
                 *row[:_BEFORE_ROW],
                 *counted[row[0]],
-                *(row[0] in replaying, row[0] in reviving),
+                *(row[0] in replaying, reviving.get(row[0])),
                 *logged[row[0]],
                 row[_BEFORE_ROW:],
             )

@@ -1,15 +1,18 @@
-"""Many waiting records, and their dead letters, written in one statement each.
+"""Many waiting records, and their dead letters, read or written in one statement each.
 
 A step matches a thousand records at once, each with an identity of its own. The ORM would
-write them one by one, or compose a CASE of a thousand branches.
+write them one by one, or compose a CASE of a thousand branches; and of a step that matches
+one record, its statements would be most of the cost.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from django.db import connection
+
+from referrals import log
 
 _WAITING: Final = "clevertap_sync_waitingrecord"
 _LETTERS: Final = "clevertap_sync_deadletter"
@@ -40,6 +43,75 @@ _NOTE_LINKS: Final = {
 }
 
 
+_WAIT: Final = {
+    "postgresql": """
+        json_build_array(id, integration_id, letter_id, pick, test,
+            replace(hash::text, '-', ''), replace(matched::text, '-', ''), fresh)
+    """,
+    "sqlite": """
+        json_array(id, integration_id, letter_id, pick, json(iif(test, 'true', 'false')),
+            hash, matched, json(iif(fresh, 'true', 'false')))
+    """,
+}
+_FRESH: Final = f"""
+    SELECT * FROM {_WAITING} WHERE app_id = %(app)s AND fresh AND pick < %(end)s
+    ORDER BY pick LIMIT %(most_fresh)s
+"""
+# OFFSET 0 keeps the list on the outside of the loop, whatever statistics say.
+_READ_WAITS: Final = {
+    "postgresql": f"""
+        SELECT (SELECT json_agg({_WAIT["postgresql"]})::text FROM ({_FRESH}) AS fresh),
+            (SELECT json_agg({_WAIT["postgresql"]})::text FROM (
+                SELECT wait.* FROM json_array_elements_text(%(hashes)s::json) AS sent(value)
+                JOIN LATERAL (
+                    SELECT * FROM {_WAITING}
+                    WHERE app_id = %(app)s AND hash = sent.value::uuid OFFSET 0
+                ) AS wait ON TRUE
+                ORDER BY wait.id LIMIT %(most_linked)s
+            ) AS linked)
+    """,
+    "sqlite": f"""
+        SELECT (SELECT json_group_array({_WAIT["sqlite"]}) FROM ({_FRESH})),
+            (SELECT json_group_array({_WAIT["sqlite"]}) FROM (
+                SELECT wait.* FROM json_each(%(hashes)s) AS sent
+                CROSS JOIN {_WAITING} AS wait
+                    ON wait.app_id = %(app)s AND wait.hash = sent.value
+                ORDER BY wait.id LIMIT %(most_linked)s
+            ))
+    """,
+}
+_HAS_MORE: Final = f"""
+    SELECT coalesce({log.build_head_sql("%(app)s")}, 0) > %(last)s
+        OR EXISTS (SELECT 1 FROM {_WAITING} WHERE app_id = %(app)s AND fresh AND pick < %(end)s)
+"""
+_START: Final = """
+    UPDATE clevertap_sync_replay SET state = 'running'
+    WHERE kind = 'people' AND state <> 'running' AND integration_id IN ({ids})
+"""
+_START_REPLAYS: Final = {
+    "postgresql": _START.format(
+        ids="SELECT value::bigint FROM json_array_elements_text(%s::json)"
+    ),
+    "sqlite": _START.format(ids="SELECT value FROM json_each(%s)"),
+}
+
+
+class Wait(NamedTuple):
+    """A waiting record as it was read. Hashes are hexadecimal."""
+
+    pk: int
+    integration_id: int
+    letter_id: int
+    pick: int
+    test: bool
+    hash: str | None
+    matched: str | None
+    fresh: bool
+
+
+_waits: Final = msgspec.json.Decoder(list[Wait])
+
+
 class AnsweredRow(msgspec.Struct):
     """Whom the waiting record with this `id` waits for, and under which identity it goes.
 
@@ -56,6 +128,46 @@ class Link(msgspec.Struct):
 
     id: int
     position: int | None
+
+
+def read_waits(
+    app_id: int,
+    *,
+    end: int,
+    most_fresh: int,
+    hashes: Collection[str],
+    most_linked: int,
+) -> tuple[list[Wait], list[Wait]]:
+    """Return the app's first fresh records before the pick `end`, and who waits for `hashes`."""
+    asked: dict[str, int | str] = {
+        "app": app_id,
+        "end": end,
+        "most_fresh": most_fresh,
+        "hashes": msgspec.json.encode(sorted(hashes)).decode(),
+        "most_linked": most_linked,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_READ_WAITS[connection.vendor], asked)
+        fresh, linked = cursor.fetchone()
+    return _waits.decode(fresh or "[]"), _waits.decode(linked or "[]")
+
+
+def has_more_to_do(app_id: int, last: int, end: int) -> bool:
+    """Return whether the log goes on beyond `last`, or a record before the pick `end` is fresh."""
+    with connection.cursor() as cursor:
+        cursor.execute(_HAS_MORE, {"app": app_id, "last": last, "end": end})
+        return bool(cursor.fetchone()[0])
+
+
+def start_replays(integration_ids: Collection[int]) -> int:
+    """Let what waited for a person go out of each integration; return how many began."""
+    if not integration_ids:
+        return 0
+    ids = msgspec.json.encode(sorted(integration_ids)).decode()
+    with connection.cursor() as cursor:
+        cursor.execute(_START_REPLAYS[connection.vendor], [ids])
+        started: int = cursor.rowcount
+    return started
 
 
 def write_answers(answers: Sequence[AnsweredRow]) -> None:

@@ -4,6 +4,8 @@ Until PostgreSQL has gathered statistics about a table, every index that begins 
 app looks as good to it as the one that also names the identity.
 """
 
+import re
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -48,8 +50,12 @@ def app():
             "identities_of_a_person",
         ),
         (lambda app: tables.read_people(app.pk, [7]), "referrals_knownperson_pkey"),
+        (
+            lambda app: tables.read_owners(app.pk, [f"{7:032x}"], "email", test=False),
+            "referrals_knownidentity_pkey",
+        ),
     ],
-    ids=["an identity", "those of a person", "a person"],
+    ids=["an identity", "those of a person", "a person", "whose an identity is"],
 )
 def test_without_statistics_too_a_look_up_goes_by_its_own_index(app, look_up, index):
     with CaptureQueriesContext(connection) as statements:
@@ -62,4 +68,8 @@ def test_without_statistics_too_a_look_up_goes_by_its_own_index(app, look_up, in
         cursor.execute("SET LOCAL enable_bitmapscan = off")
         cursor.execute(f"EXPLAIN {statements[0]['sql']}")
         plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert set(re.findall(r"using (\w+) on referrals_known(?:ident|person)", plan)) <= {
+        index,
+        "referrals_knownperson_pkey",
+    }, plan
     assert f"using {index} on" in plan

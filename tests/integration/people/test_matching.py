@@ -38,7 +38,8 @@ def _no_failpoint_stays():
 
 @pytest.fixture
 def integration(db):
-    return an_integration()
+    # Whatever is appended is handed over already, so that a step rings for what waits alone.
+    return an_integration(cursor=1_000)
 
 
 @pytest.fixture
@@ -71,6 +72,20 @@ def advance(app, rung):
 def one_by_one(monkeypatch):
     """Let each step learn from one event."""
     monkeypatch.setattr(people, "take_step", partial(people.take_step, limit=1))
+
+
+def test_who_has_to_pass_by_what_only_says_who_is_who_is_rung_for(
+    app, integration, advance, rung
+):
+    behind = an_integration(app, location=Location.US1, name="behind")
+    an_integration(app, location=Location.IN1, name="off", enabled=False)
+
+    append(app, a_link(branch_id="A", email=EVE))
+    advance()
+    append(app, a_sent_event(user={"identities": {"email": DAN}}))
+    advance()
+
+    assert rung == [behind.pk]
 
 
 def replays():

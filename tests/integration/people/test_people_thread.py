@@ -5,8 +5,9 @@ import threading
 import pytest
 from django.db import connection, transaction
 
+from clevertap_sync import tasks
 from clevertap_sync.delivery.people import match
-from clevertap_sync.process import people_wakeups, stopping
+from clevertap_sync.process import doorbell, people_wakeups, stopping
 from clevertap_sync.tasks import deliver_task
 from clevertap_sync.worker import people_thread
 from clevertap_sync.worker.people_thread import PeopleThread
@@ -92,6 +93,23 @@ def test_a_ring_wakes_for_the_apps_that_the_sweep_found():
 
     deliver_task.run(learning.pk)
     assert woken() == {app.pk}
+
+
+@pytest.mark.django_db
+def test_a_ring_to_learn_delivers_only_where_nobody_is_known_to_learn(monkeypatch):
+    delivered = []
+    monkeypatch.setattr(tasks, "deliver", lambda pk, **_: delivered.append(pk))
+    app = an_app_that_learns()
+    learning, other = an_integration(app), an_integration(an_app())
+    people_thread.wake_learners()
+    woken()
+
+    for each in (learning, other):
+        to_learn = {doorbell.ONLY_PEOPLE: "yes"}
+        deliver_task.apply(args=(each.pk,), headers=to_learn).get()
+
+    assert woken() == {app.pk}
+    assert delivered == [other.pk]
 
 
 @pytest.mark.django_db

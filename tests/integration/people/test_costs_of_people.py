@@ -1,0 +1,79 @@
+"""What a link costs in statements, however many come at once: a step, and then a revival."""
+
+from contextlib import contextmanager
+
+import pytest
+from django.db import connection
+
+from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.delivery.people.step import advance_people
+from clevertap_sync.process import slots
+from clevertap_sync.sandbox import Sandbox
+from tests.builders import a_sent_event, an_integration
+from tests.integration.people.waits import a_link, append, learn_of_people
+
+pytestmark = pytest.mark.django_db
+
+IS_POSTGRESQL = connection.vendor == "postgresql"
+
+
+@pytest.fixture
+def integration(settings):
+    slots.clear_slots()
+    with Sandbox() as sandbox:
+        settings.CLEVERTAP_BASE_URL = sandbox.template
+        settings.REDIS_URL = ""
+        yield an_integration()
+    slots.clear_slots()
+
+
+@contextmanager
+def counted():
+    """Collect the statements, but for those that begin and end transactions."""
+    statements = []
+
+    def note(execute, sql, *rest):
+        if "SAVEPOINT" not in sql:
+            statements.append(sql)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(note):
+        yield statements
+
+
+def advance(app):
+    while advance_people(app.pk, ring=lambda _: None):
+        pass
+
+
+def let_wait_and_link(integration, first, count):
+    """Let installs wait, and append who they are."""
+    app, numbers = integration.app, range(first, first + count)
+    for each in numbers:
+        user = {"identities": {"branch_id": f"b-{each}"}}
+        append(app, a_sent_event(user=user, referrer=None, via="smart_link"))
+    deliver(integration.pk)
+    advance(app)
+    for each in numbers:
+        append(app, a_link(branch_id=f"b-{each}", email=f"p{each}@example.com"))
+    deliver(integration.pk)
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_what_waits_goes_out_by_a_few_statements_however_many_are_linked(
+    integration, count
+):
+    learn_of_people(integration.app, "branch_id")
+    let_wait_and_link(integration, 0, 1)
+    advance(integration.app)
+    deliver(integration.pk)
+    let_wait_and_link(integration, 100, count)
+
+    with counted() as step:
+        advance_people(integration.app_id, ring=lambda _: None)
+    with counted() as revival:
+        assert deliver(integration.pk) == 1
+
+    assert len(step) <= (20 if IS_POSTGRESQL else 19), step
+    # A claim, what it takes, map, begin, settle, what it closes, a claim in vain.
+    assert len(revival) <= (14 if IS_POSTGRESQL else 20), revival
