@@ -89,6 +89,7 @@ class Run:
         self._load = wanted
         self._next_person = 0
         self._next_event = 1_000_000
+        self._numbering = threading.Lock()
         self._port = int(stack.web_url.rpartition(":")[2])
         self._key = stack.keys["shop"]
 
@@ -103,6 +104,30 @@ class Run:
         self._sink.reset(traces=True)
         sent = self._pass_by(seen, CALM_SECONDS, rate=self._load.beside)
         return self._row("ordinary alone", seen, sent)
+
+    def measure_more(self) -> list[str]:
+        """Measure ordinary events beside more of their kind, as many as links; return the row.
+
+        What links cost those beside them is what is more than this.
+        """
+        seen, sent = Seen(), []
+        self._sink.reset(traces=True)
+
+        def bring_more() -> None:
+            sent.append(
+                self._pass_by(
+                    Seen(),
+                    self._load.seconds,
+                    rate=self._load.rate,
+                    size=self._load.size,
+                )
+            )
+
+        more = threading.Thread(target=bring_more)
+        more.start()
+        sent.append(self._pass_by(seen, self._load.seconds + 1, rate=self._load.beside))
+        more.join()
+        return self._row("ordinary beside ordinary", seen, sum(sent))
 
     def measure_links(self, *, beside: bool) -> list[str]:
         """Measure links, with ordinary events `beside` them or not; return the row."""
@@ -162,11 +187,14 @@ class Run:
                 if f"late-{each}@example.com" in arrivals
             ]
 
-    def _pass_by(self, seen: Seen, seconds: float, *, rate: int) -> int:
+    def _pass_by(
+        self, seen: Seen, seconds: float, *, rate: int, size: int | None = None
+    ) -> int:
         """Send ordinary events for so long; return how many records they have."""
-        size = self._load.ordinary_size
+        size = size or self._load.ordinary_size
         count = int(rate * seconds) // size * size
-        first, self._next_event = self._next_event, self._next_event + count
+        with self._numbering:
+            first, self._next_event = self._next_event, self._next_event + count
         requests = (
             load.post("/v1/events", body, key=self._key)
             for body in events.bodies(count, size, run="beside", first=first)
@@ -242,6 +270,7 @@ def _measure(kind: Kind, wanted: Load) -> bool:
                 rows: list[Row] = [
                     run.measure_links(beside=False),
                     run.measure_calm(),
+                    run.measure_more(),
                     run.measure_links(beside=True),
                 ]
         finally:
