@@ -53,7 +53,7 @@ def measure_sizes(database: int, sizes: Sequence[int]) -> dict[int, dict[str, An
     steps = PeopleSteps()
     found: dict[int, dict[str, Any]] = {}
     for size in sizes:
-        steps.learn(size)
+        steps.fill(size)
         stages = {
             "in vain": Stage(TIMES, 1, steps.step_in_vain),
             "new": Stage(TIMES, LINKS, steps.meet),

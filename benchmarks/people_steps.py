@@ -13,11 +13,13 @@ from typing import Final
 import msgspec
 
 from benchmarks import events
+from benchmarks.people_fill import fill_people
 from benchmarks.stage_list import JSON, RANGE, Steps
 from benchmarks.stages import Stage, Step
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.people.step import advance_people
 from clevertap_sync.models import Integration, WaitingRecord
+from clevertap_sync.process import clock
 from referrals import hashing, log, people
 from referrals.api.body_events import decode_events
 from referrals.models import App, PeopleProgress
@@ -155,6 +157,17 @@ class PeopleSteps(Steps):
         """Know at least `count` people, by steps as a worker takes them."""
         while self._met < count:
             self.meet()()
+
+    def fill(self, count: int) -> None:
+        """Know at least `count` people, as if they had been learned."""
+        first, self._met = self._met, max(self._met, count)
+        fill_people(
+            self._app,
+            range(first, self._met),
+            key=KEY,
+            loose=LOOSE,
+            seen_at=clock.read_now(),
+        )
 
     def _step(self) -> None:
         advance_people(self._app.pk, ring=lambda _: None)

@@ -13,7 +13,7 @@ from benchmarks.ours import Ours
 from benchmarks.report import Findings, Highlight, Row, Table, number, progress, times
 from tests.harness.commands import ROOT
 
-SMALL, LARGE, HUGE = 10_000, 100_000, 1_000_000
+SMALL, LARGE, HUGE = 10_000, 100_000, (1_000_000, 10_000_000)
 MICRO: Final = 1e6
 #: The columns of the table by size, and what `benchmarks.people_costs` calls them.
 GROWING: Final = {
@@ -31,7 +31,7 @@ def measure(ground: Ground, scale: Scale) -> Findings:
     sizes = [
         SMALL,
         *([] if scale.quick else [LARGE]),
-        *([HUGE] if scale.growth else []),
+        *(HUGE if scale.growth else []),
     ]
     progress(f"people: up to {sizes[-1]:,}")
     grown = _run(ground, *sizes)
