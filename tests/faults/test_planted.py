@@ -433,9 +433,17 @@ def with_values(step, **values):
 
 def a_status_that_flatters(product):
     """What people are shown is more than was delivered."""
-    product.replace(
-        status, "_count_delivered", lambda real: lambda *args: real(*args) + 1
-    )
+
+    def make(real):
+        def flatter(*args):
+            found = real(*args).items()
+            return {
+                key: replace(each, delivered=each.delivered + 1) for key, each in found
+            }
+
+        return flatter
+
+    product.replace(status, "read_delivery_numbers", make)
     return "The status says"
 
 
