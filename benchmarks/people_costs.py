@@ -94,12 +94,11 @@ def _weigh_person() -> float:
     """Return how many bytes of tables and indexes a person takes."""
     from django.db import connection
 
+    from benchmarks.people_fill import vacuum_people
     from referrals.models import KnownPerson
 
+    vacuum_people()
     with connection.cursor() as cursor:
-        cursor.execute(
-            "VACUUM (ANALYZE) referrals_knownperson, referrals_knownidentity"
-        )
         cursor.execute(_SIZES)
         size: int = cursor.fetchone()[0]
     return size / KnownPerson.objects.count()

@@ -43,6 +43,7 @@ def fill_people(
     tables = [model._meta.db_table for model in (KnownPerson, KnownIdentity)]
     at = seen_at.isoformat()
     with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute(_INDEXES, [tables])
         indexes = cursor.fetchall()
         for drop, _ in indexes:
@@ -67,6 +68,16 @@ def fill_people(
         _copy(_IDENTITIES, list_identities())
         for _, build in indexes:
             cursor.execute(build)
+    vacuum_people()
+
+
+def vacuum_people() -> None:
+    """Leave statistics and visibility as after a quiet hour."""
+    tables = ", ".join(model._meta.db_table for model in (KnownPerson, KnownIdentity))
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
+        cursor.execute(f"VACUUM (ANALYZE) {tables}")
+        cursor.execute("RESET statement_timeout")
 
 
 def _copy(statement: str, rows: Iterable[str]) -> None:

@@ -47,7 +47,7 @@ def _run(ground: Ground, *sizes: int) -> dict[str, Any]:
             ours.python("benchmarks.people_costs", *arguments),
             cwd=ROOT,
             env={**ours.env, "DJANGO_SETTINGS_MODULE": "integration_project.settings"},
-            capture_output=True,
+            stdout=subprocess.PIPE,
             text=True,
             check=True,
         )
