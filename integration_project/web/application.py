@@ -134,6 +134,8 @@ class Application:
         )
         if body is None:
             return False
+        # It would be held twice, and for as long as the connection brings nothing else.
+        cycle.body = bytearray()
         self._begin_whole(
             call, body, WholeRequest(self._loop, connection, cycle, call, self._finish)
         )

@@ -270,6 +270,23 @@ def test_other_requests_and_other_callers_have_threads_of_their_own(known_key):
 # What comes while there is no thread, and answers in pieces -------------------------
 
 
+def test_a_body_is_held_once_and_not_after_its_answer():
+    async def scenario(server, caller, connection):
+        caller.send(a_post(b"/wait"))
+        await server.wait_for_thread()
+        bodies = server.application.bodies
+        held = [(bodies.held_bytes, bytes(connection.cycle.body))]
+        server.django.may_go_on.set()
+        await caller.answer()
+        held.append((bodies.held_bytes, bytes(connection.cycle.body)))
+        return held, server.django.served
+
+    held, served = run(scenario)
+
+    assert held == [(4, b""), (0, b"")]
+    assert served == [("/wait", b"body")]
+
+
 def test_a_request_without_a_body_waits_for_its_thread():
     async def scenario(server, caller, _connection):
         first, _ = await server.connect()
