@@ -22,7 +22,11 @@ from sentry_sdk.utils import transaction_from_function
 
 from integration_project.api_shortcut import URLS
 from referrals.api.edge import is_api_path
-from referrals.api.events_read import append_beforehand, find_events_read
+from referrals.api.events_read import (
+    append_beforehand,
+    find_events_read,
+    has_appended,
+)
 from referrals.api.request_id import name_request
 from referrals.api.stream import read_stated_length
 
@@ -73,9 +77,10 @@ class ApiEntry:
             )
             return self._answer(request)
 
-    def append_beforehand(self, environs: "Sequence[WSGIEnvironment]") -> None:
+    def append_beforehand(self, environs: "Sequence[WSGIEnvironment]") -> list[bool]:
         """Append the events of POSTs of one app's together. Each has to be answered then.
 
+        Returns of each whether that asks nothing of the database, which may keep who does.
         What fails here is met again, and answered, by those that it concerns.
         """
         requests = [ApiRequest(environ) for environ in environs]
@@ -83,12 +88,16 @@ class ApiEntry:
         for request in requests:
             name_request(request)
             request.began = began
-        append_beforehand(requests)
-        for request in requests:
-            if find_events_read(request) is not None:
-                request.environ[_BEGUN] = request
-            else:
-                request.environ["wsgi.input"].seek(0)
+        try:
+            append_beforehand(requests)
+        finally:
+            _give_connection_back()
+            for request in requests:
+                if find_events_read(request) is not None:
+                    request.environ[_BEGUN] = request
+                else:
+                    request.environ["wsgi.input"].seek(0)
+        return [has_appended(request) for request in requests]
 
 
 class ApiRequest(WSGIRequest):

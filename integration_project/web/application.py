@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import compress
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from integration_project.health import answer_not_ready
@@ -41,7 +42,8 @@ if TYPE_CHECKING:
 
 logger: Final = logging.getLogger(__name__)
 
-Beforehand = Callable[[Sequence[dict[str, Any]]], None]
+#: Returns of each whether it may be answered now, in the same thread.
+Beforehand = Callable[[Sequence[dict[str, Any]]], Sequence[bool]]
 
 
 @dataclass(eq=False, slots=True)
@@ -299,26 +301,35 @@ class Application:
         self._threads.give(partial(self._work_together, owner, turns))
 
     def _work_together(self, owner: str, turns: list[Turn[_WaitingRequest]]) -> None:
-        """Serve requests of one owner, in a thread."""
-        if len(turns) > 1 and self._append_beforehand is not None:
-            try:
-                self._append_beforehand([turn.work.environ for turn in turns])
-            except Exception as error:  # noqa: BLE001 - each of them is still answered
-                _log(error)
-        outcomes = [
-            answer_by_wsgi(self._django, turn.work.environ, turn.work.sender)
-            for turn in turns
+        """Serve requests of one owner, in a thread. Who may keep it has one of its own."""
+        are_quick = self._append_together(turns)
+        for turn, is_quick in zip(turns, are_quick, strict=True):
+            if not is_quick:
+                self._threads.give(partial(self._work, turn))
+        served = [
+            (turn, answer_by_wsgi(self._django, turn.work.environ, turn.work.sender))
+            for turn in compress(turns, are_quick)
         ]
-        self._loop.call_soon_threadsafe(self._end_together, owner, turns, outcomes)
+        self._loop.call_soon_threadsafe(self._end_together, owner, len(turns), served)
+
+    def _append_together(self, turns: list[Turn[_WaitingRequest]]) -> Sequence[bool]:
+        """Return of each whether all that is left of it is its answer, or it is alone."""
+        if len(turns) == 1 or self._append_beforehand is None:
+            return [True] * len(turns)
+        try:
+            return self._append_beforehand([turn.work.environ for turn in turns])
+        except Exception as error:  # noqa: BLE001 - each of them is still answered
+            _log(error)
+            return [False] * len(turns)
 
     def _end_together(
         self,
         owner: str,
-        turns: list[Turn[_WaitingRequest]],
-        outcomes: list[AnswerOutcome],
+        number: int,
+        served: list[tuple[Turn[_WaitingRequest], AnswerOutcome]],
     ) -> None:
-        self._companies.finish(owner, len(turns))
-        for turn, outcome in zip(turns, outcomes, strict=True):
+        self._companies.finish(owner, number)
+        for turn, outcome in served:
             turn.work.sender.settle(outcome)
             self._turns.finish(turn)
         self._begin_next()

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from django.db import Error
 from django.http import HttpRequest
 
 from referrals import log
@@ -41,6 +42,12 @@ def find_events_read(request: HttpRequest) -> EventsRead | None:
     return getattr(request, "events_read", None)
 
 
+def has_appended(request: HttpRequest) -> bool:
+    """Return whether the log has answered the request's events already, or cannot."""
+    read = find_events_read(request)
+    return read is not None and read.appended is not None
+
+
 def read_events(request: HttpRequest, key: ApiKey) -> EventsRead:
     """Read the request of the caller with this key. Raises `ProblemError`."""
     strict, is_dry_run = read_switches(request, "strict", "dry_run")
@@ -54,7 +61,12 @@ def append_beforehand(requests: Sequence[HttpRequest]) -> None:
     """
     taken = []
     for request in requests:
-        read = _try_to_read(request)
+        try:
+            read = _try_to_read(request)
+        except Error as error:
+            # One after the other would wait for a database that is away.
+            logger.warning("Requests are left alone (%s)", type(error).__name__)
+            return
         if read is not None:
             # Django's class declares no such attribute.
             request.events_read = read  # type: ignore[attr-defined]
@@ -79,6 +91,8 @@ def _try_to_read(request: HttpRequest) -> EventsRead | None:
         return read_events(request, authenticate(request))
     except ProblemError:
         return None
+    except Error:
+        raise
     except Exception as error:  # noqa: BLE001 - the view meets it again, and answers
         logger.warning("A request is read again (%s)", type(error).__name__)
         return None

@@ -183,6 +183,54 @@ def test_a_database_that_is_away_is_tried_once_for_all_of_them(key, appends):
     assert ReferralEvent.objects.count() == 1
 
 
+def test_a_database_that_knows_no_key_is_asked_for_one_of_them(key):
+    asked = []
+
+    def fail(execute, sql, params, many, context):
+        asked.append(sql)
+        raise OperationalError
+
+    environs = [post(key, a_sent_event(id=name)) for name in "abc"]
+    with connection.execute_wrapper(fail):
+        are_quick = application.append_beforehand(environs)
+
+    assert are_quick == [False, False, False]
+    assert len(asked) == 1
+    assert statuses(map(answer, environs)) == [202, 202, 202]
+
+
+def test_who_still_needs_the_database_is_named(key, monkeypatch):
+    monkeypatch.setattr(together, "GROUP_EVENTS", 2)
+
+    assert application.append_beforehand(
+        [
+            post(key, a_sent_event(id="strict"), query=b"strict=1"),
+            post(key, a_sent_event(id="a")),
+            post(key, a_sent_event(id="dry"), query=b"dry_run=1"),
+            post(key, b"{"),
+            post("rk_nobody", a_sent_event(id="b")),
+            post(key, {}),
+            post(key, a_sent_event(id="d")),
+        ]
+    ) == [False, True, False, False, False, True, False]
+
+
+def test_what_fails_for_all_of_them_leaves_each_its_body(key, monkeypatch):
+    def fail(_requests):
+        raise ZeroDivisionError
+
+    environs = [post(key, a_sent_event(id="a")), post(key, b"{")]
+    alone = answer(post(key, b"{"))
+    with monkeypatch.context() as broken:
+        broken.setattr(log, "append_together", fail)
+        with pytest.raises(ZeroDivisionError):
+            application.append_beforehand(environs)
+    answers = [answer(each) for each in environs]
+
+    assert statuses(answers) == [202, 400]
+    assert answers[1][1]["detail"] == alone[1]["detail"]
+
+
 def test_one_event_that_the_database_refuses_costs_the_others_nothing(key, monkeypatch):
     from referrals.log import storing, writer
 

@@ -98,6 +98,9 @@ class Server:
         self.together.append([environ["QUERY_STRING"] for environ in environs])
         if "fail" in self.together[-1]:
             raise ValueError
+        if "wait" in self.together[-1]:
+            self.django.may_go_on.clear()
+        return [query != "wait" for query in self.together[-1]]
 
     async def connect(self):
         """Return the caller's end, and the server's."""
@@ -247,6 +250,29 @@ def test_who_leaves_among_them_takes_no_other_along(known_key):
     assert [sorted(each) for each in together] == [["gone", "there"]]
     # What came whole is served, as ever.
     assert served == 3
+
+
+def test_who_may_keep_a_thread_keeps_no_other_waiting(known_key):
+    async def scenario(server, caller, _connection):
+        caller.send(a_post(b"/v1/events?wait", known_key))
+        await server.wait_for_thread()
+        slow, quick = [(await server.connect())[0] for _ in range(2)]
+        for each, name in ((slow, b"wait"), (quick, b"quick")):
+            each.send(a_post(b"/v1/events?" + name, known_key, body=name))
+            await settled()
+        server.django.may_go_on.set()
+        await caller.answer()
+        first = await quick.answer()
+        await server.wait_for_thread()
+        server.django.may_go_on.set()
+        bodies = [body for *_, body in (first, await slow.answer())]
+        await wait_until(lambda: not server.application._turns._owners)
+        return bodies, server.together
+
+    bodies, together = run(scenario, threads=8)
+
+    assert together == [["wait", "quick"]]
+    assert bodies == [b"/v1/events quick", b"/v1/events wait"]
 
 
 def test_other_requests_and_other_callers_have_threads_of_their_own(known_key):
