@@ -57,6 +57,8 @@ class Connection(HttpToolsProtocol):
         self._is_deaf = False
         #: Whether the parser is fed a head that has been read already.
         self._goes_on = False
+        #: Whether headers that come are those of a head, and not of what follows a body.
+        self._is_in_head = False
         self._fault = HTTPStatus.BAD_REQUEST
         #: Bytes received of a head, bytes parsed of it, and bytes of the heads that wait.
         self._head_bytes = self._parsed_bytes = self._waiting_bytes = 0
@@ -121,6 +123,7 @@ class Connection(HttpToolsProtocol):
             return
         super().on_message_begin()
         self.scope["connection"] = self  # type: ignore[typeddict-unknown-key]
+        self._is_in_head = True
         self.head_since = self.loop.time()
         self._head_bytes = self._parsed_bytes = 0
 
@@ -131,10 +134,15 @@ class Connection(HttpToolsProtocol):
             super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header, unless there are too many of them."""
+        """Take a header, unless there are too many of them.
+
+        One behind the body is left out: no proxy has to have seen it (RFC 9110, 6.5.1).
+        """
         if self._goes_on:
             return
         self._count(len(name) + len(value))
+        if not self._is_in_head:
+            return
         super().on_header(name, value)
         if len(self.headers) > request_limits.MAX_HEADERS:
             self._end_parsing(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
@@ -144,6 +152,7 @@ class Connection(HttpToolsProtocol):
         if self._goes_on:
             return
         self.head_since = None
+        self._is_in_head = False
         if self.parser.get_method() == b"CONNECT":
             self._end_parsing(HTTPStatus.NOT_IMPLEMENTED)
         if is_unclear(self.headers, self.parser.get_http_version()) or (

@@ -454,6 +454,26 @@ def test_what_is_no_http_is_refused_after_the_answers_before_it():
     assert run(scenario) == (200, "close", b"/wait ", b"")
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_what_comes_behind_a_body_is_no_header(at_once):
+    """A proxy that watches headers need not have seen it (RFC 9110, 6.5.1)."""
+    head = a_get(b"/", b"Transfer-Encoding: chunked").replace(b"GET", b"POST")
+    rest = b"4\r\nbody\r\n0\r\nX-Request-Id: late\r\n\r\n"
+
+    async def scenario(server, caller, _connection):
+        for part in [head + rest] if at_once else [head, rest]:
+            caller.send(part)
+            await settled()
+        first = await caller.answer()
+        caller.send(a_post(b"/next", b"X-Request-Id: mine"))
+        return [first[2], (await caller.answer())[2]], server.django.named
+
+    bodies, named = run(scenario)
+
+    assert bodies == [b"/ body", b"/next body"]
+    assert named == [None, "mine"]
+
+
 def test_a_chunk_that_is_none_cuts_the_body_off():
     chunked = b"POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
 
