@@ -38,10 +38,20 @@ REST_SECONDS = 4.0
 _MOST_SECONDS: Final = 50.0
 
 # What comes first in a log is its oldest. A range before it was left over by an earlier call.
+# A log's newest event always stays: alone, and without uploads, it is nothing to look for.
 _APPS: Final = """
     SELECT app.id FROM referrals_app app
     WHERE (SELECT e.received_at FROM referrals_referralevent e
             WHERE e.app_id = app.id ORDER BY e.position LIMIT 1) < %(cutoff)s
+        AND (
+            EXISTS (SELECT 1 FROM referrals_referralevent e
+                WHERE e.app_id = app.id ORDER BY e.position LIMIT 1 OFFSET 1)
+            OR EXISTS (SELECT 1 FROM clevertap_sync_integration i
+                WHERE i.app_id = app.id
+                AND (SELECT u.id FROM clevertap_sync_upload u
+                    WHERE u.integration_id = i.id
+                    AND u.parent_id IS NULL AND u.replay_id IS NULL
+                    ORDER BY u.first LIMIT 1) IS NOT NULL))
         OR EXISTS (SELECT 1 FROM clevertap_sync_integration i
             WHERE i.app_id = app.id AND (
                 (SELECT u.last FROM clevertap_sync_upload u
@@ -84,8 +94,8 @@ def catch_up_on_retention(
 def carry_out_retention(*, seconds: float = BUDGET_SECONDS) -> int:
     """Remove what is past RETENTION_DAYS, for about `seconds`; return the events removed.
 
-    At least one chunk of each kind. The next call goes on with the rest. Safe to run
-    anywhere, any number of times.
+    At least one chunk of each kind, and of one app: there may be thousands. The next call goes
+    on with the rest. Safe to run anywhere, any number of times.
     """
     ends_at = time.monotonic() + seconds
     cutoff = clock.read_now() - timedelta(days=settings.RETENTION_DAYS)
@@ -102,6 +112,8 @@ def carry_out_retention(*, seconds: float = BUDGET_SECONDS) -> int:
             failpoints.reach_failpoint(Place.RETENTION_TRIMMED)
             if time.monotonic() >= ends_at:
                 break
+        if time.monotonic() >= ends_at:
+            break
     _trim_the_rest(cutoff, ends_at)
     dry_runs = Attempt.objects.filter(upload=None)
     dry_runs.filter(began_at__lt=cutoff).delete()

@@ -16,7 +16,7 @@ from clevertap_sync.sandbox.faults import Poison
 from referrals import failpoints, log
 from referrals.failpoints import FailpointError
 from referrals.models import ReferralEvent, Sighting
-from tests.builders import a_sent_event, an_integration
+from tests.builders import a_sent_event, an_app, an_integration
 from tests.harness.process import PATIENCE_SECONDS
 from tests.integration.delivery.conftest import status_of
 
@@ -80,6 +80,32 @@ def test_a_call_that_uses_up_its_time_is_followed_by_another_after_a_rest(
     retention.catch_up_on_retention(seconds=0, wait=rest)
 
     assert left == [[2, 3, 4, 5], [3, 4, 5], [4, 5]]
+
+
+def test_a_call_whose_time_is_over_leaves_the_other_apps_to_the_next():
+    for _ in range(3):
+        log.append(an_app(), [a_sent_event(), a_sent_event()])
+    age(1)
+
+    assert retention.carry_out_retention(seconds=0) == 1
+
+    assert len(positions()) == 5
+
+
+def test_an_app_of_which_the_newest_event_alone_is_left_is_looked_at_no_more(
+    engine, integration, append, finish
+):
+    append(count=2)
+    finish()
+    age(2)
+    now = clock.read_now()
+    assert retention._find_apps(now) == [integration.app_id]
+
+    retention.carry_out_retention()
+
+    assert positions() == [2]
+    assert not Upload.objects.exists()
+    assert retention._find_apps(now) == []
 
 
 def test_a_call_that_has_time_left_is_followed_by_none(
