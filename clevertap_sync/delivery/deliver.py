@@ -36,8 +36,9 @@ from referrals.failpoints import Place
 
 logger = logging.getLogger(__name__)
 
-# After so many requests a thread goes to the back of the line, behind other accounts.
-REQUESTS_PER_TURN = 20
+# After so many claims a thread goes to the back of the line, behind other accounts. Not
+# requests: of what only says who is who nothing is sent, and that may come without end.
+CLAIMS_PER_TURN = 20
 RETRY_SECONDS = 0.5
 
 
@@ -54,19 +55,20 @@ def deliver(
     share; it returns whether a worker will come. With `lingers`, small uploads of a busy
     integration wait for company.
     """
-    requests = 0
+    claims = requests = 0
     with (
         slots.register_claimer(integration_id),
         Company(integration_id, ring, lingers=lingers) as company,
     ):
         while not stopping.is_stopping():
-            if requests >= REQUESTS_PER_TURN and company.call_another():
+            if claims >= CLAIMS_PER_TURN and company.call_another():
                 break
             work = claim_next(integration_id, glances=company.expects_nothing)
             if work is None:
                 if company.looks_again():
                     continue
                 break
+            claims += 1
             company.note_claim(work)
             requests += _carry_out_and_release(work, company.call_another)
             company.wait()

@@ -5,12 +5,12 @@ from datetime import timedelta
 import pytest
 
 from clevertap_sync.delivery import company
-from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.delivery.deliver import CLAIMS_PER_TURN, deliver
 from clevertap_sync.models import Upload
 from clevertap_sync.process import doorbell, stopping
 from clevertap_sync.tasks import deliver_task
 from referrals import failpoints
-from tests.builders import a_sent_event
+from tests.builders import a_sent_event, a_sent_identify
 from tests.harness.valkey import Valkey
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -200,3 +200,22 @@ def test_a_place_is_given_back(busy, append, bell, meanwhile):
 
     assert len(meanwhile[1]) == 2
     assert company._waiting == 0
+
+
+def test_uploads_of_which_nothing_is_sent_take_no_longer_turn_than_others(
+    busy, append, bell, meanwhile
+):
+    rings = []
+
+    def ring(integration_id):
+        rings.append(integration_id)
+        return True
+
+    happens, _ = meanwhile
+    happens += [lambda: append(a_sent_identify())] * 2 * CLAIMS_PER_TURN
+    append(a_sent_identify())
+
+    deliver(busy.pk, ring=ring, lingers=True)
+
+    assert len(uploaded()) == 1 + CLAIMS_PER_TURN
+    assert rings == [busy.pk]
