@@ -6,7 +6,8 @@ ends. Meanwhile it keeps the integration's doorbell silent: it is a worker that 
 event after a quiet time goes at once, and nobody waits after it.
 
 No wake-up is lost. Before its last look the thread clears the ring, so whoever comes later
-rings. If the thread dies, its promise ends with `PROMISE_SECONDS`, and the sweep looks anyway.
+rings. Where it takes other work first, which may last, it rings for another worker. If the thread
+dies, its promise ends with `PROMISE_SECONDS`, and the sweep looks anyway.
 """
 
 import threading
@@ -89,6 +90,8 @@ class Company:
         if isinstance(work, Claim) and work.is_busy and self._take_place():
             self._look_at = time.monotonic() + PACE_SECONDS
             self._promise()
+        elif self._has_promised and self._leaves_some(work):
+            self.call_another()
         else:
             self._end_promise()
 
@@ -106,6 +109,11 @@ class Company:
         self._end_promise()
         self.expects_nothing = True
         return True
+
+    def _leaves_some(self, work: Claim | ProbeClaim) -> bool:
+        """Return whether what came while this thread waited may be left beside this work."""
+        is_mine = work.integration.pk == self._integration_id
+        return not (is_mine and self.expects_nothing)
 
     def _pause(self, seconds: float) -> None:
         if seconds > 0:

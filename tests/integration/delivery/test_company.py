@@ -9,8 +9,8 @@ from clevertap_sync.delivery.deliver import CLAIMS_PER_TURN, deliver
 from clevertap_sync.models import Upload
 from clevertap_sync.process import doorbell, stopping
 from clevertap_sync.tasks import deliver_task
-from referrals import failpoints
-from tests.builders import a_sent_event, a_sent_identify
+from referrals import failpoints, log
+from tests.builders import a_sent_event, a_sent_identify, an_app, an_integration
 from tests.harness.valkey import Valkey
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -219,3 +219,25 @@ def test_uploads_of_which_nothing_is_sent_take_no_longer_turn_than_others(
 
     assert len(uploaded()) == 1 + CLAIMS_PER_TURN
     assert rings == [busy.pk]
+
+
+def test_a_thread_that_takes_what_may_last_rings_for_what_came_while_it_waited(
+    busy, append, bell, meanwhile
+):
+    rings = []
+    neighbour = an_integration(an_app("neighbour"), account=busy.account)
+    append(a_sent_event(id="first"))
+
+    def both_come():
+        append(a_sent_event(id="second"))
+        log.append(neighbour.app, [a_sent_event(id="other")])
+
+    def ring(integration_id):
+        rings.append((integration_id, uploaded()))
+
+    meanwhile[0].append(both_come)
+
+    deliver(busy.pk, ring=ring, lingers=True)
+
+    assert rings == [(busy.pk, [(1, 1), (2, 2), (1, 1)])]
+    assert uploaded() == [(1, 1), (2, 2), (1, 1), (3, 3)]
