@@ -118,7 +118,10 @@ class Company:
     def _pause(self, seconds: float) -> None:
         if seconds > 0:
             stopping.wait_for_stop(seconds)
-        # A ring would have told the thread that learns who is who.
+        self._wake_learner()
+
+    def _wake_learner(self) -> None:
+        """Tell the thread that learns who is who, as the rings would have that were kept."""
         people_wakeups.wake_for_integration(self._integration_id)
 
     def _promise(self) -> None:
@@ -136,6 +139,8 @@ class Company:
             self._has_promised = False
             _promised.pop(self._integration_id, None)
             doorbell.clear_ring(self._integration_id)
+            # Of what came since the last pause.
+            self._wake_learner()
 
     def _take_place(self) -> bool:
         """Return whether this thread may wait. Most of a process's threads may not."""

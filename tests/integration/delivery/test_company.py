@@ -7,7 +7,7 @@ import pytest
 from clevertap_sync.delivery import company
 from clevertap_sync.delivery.deliver import CLAIMS_PER_TURN, deliver
 from clevertap_sync.models import Upload
-from clevertap_sync.process import doorbell, stopping
+from clevertap_sync.process import doorbell, people_wakeups, stopping
 from clevertap_sync.tasks import deliver_task
 from referrals import failpoints, log
 from tests.builders import a_sent_event, a_sent_identify, an_app, an_integration
@@ -241,3 +241,28 @@ def test_a_thread_that_takes_what_may_last_rings_for_what_came_while_it_waited(
 
     assert rings == [(busy.pk, [(1, 1), (2, 2), (1, 1)])]
     assert uploaded() == [(1, 1), (2, 2), (1, 1), (3, 3)]
+
+
+@pytest.mark.usefixtures("meanwhile")
+def test_who_learns_is_woken_for_what_came_just_before_the_last_look(
+    busy, append, bell, monkeypatch
+):
+    people_wakeups.clear_wakeups()
+    people_wakeups.remember_learners({busy.pk: busy.app_id})
+    append(a_sent_event(id="first"))
+    clear_ring = doorbell.clear_ring
+
+    def come_before(integration_id):
+        monkeypatch.setattr(doorbell, "clear_ring", clear_ring)
+        people_wakeups.wait_for_wakeups(0.0)  # as the thread that learns does
+        append(a_sent_event(id="late"))
+        monkeypatch.setattr(company, "BUSY", timedelta(0))
+        clear_ring(integration_id)
+
+    monkeypatch.setattr(doorbell, "clear_ring", come_before)
+
+    deliver(busy.pk, lingers=True)
+
+    assert uploaded() == [(1, 1), (2, 2), (3, 3)]
+    assert people_wakeups.wait_for_wakeups(0.0) == {busy.app_id}
+    people_wakeups.clear_wakeups()
