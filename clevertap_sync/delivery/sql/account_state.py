@@ -6,7 +6,7 @@ them. They are several, because PostgreSQL plans five short ones in a third of t
 it takes for one with all their tables; and on PostgreSQL they travel together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -215,8 +215,10 @@ def read_account_state(integration_id: int, *, locks: bool) -> AccountState | No
     account = row_writer.read_row(Account, first[0])
     if account.pk != guess:
         _guesses[integration_id] = account.pk
-        about = _list_statements(account.pk, glances=not locks)
-        answers = _send_message(about, 0, account.pk)
+        answers = _send_message(*_ask_about(account.pk, glances=not locks))
+    if not all(answers[:2]):
+        # A glance found it on this account, and then no more.
+        return None
     state = _read_answers(account, answers)
     if locks:
         first_open = {
@@ -234,43 +236,44 @@ def build_account_query(*, locks: bool) -> str:
 
 def build_count_query(account_id: int) -> tuple[str, dict[str, Any]]:
     """Return the statement that counts open uploads, and its parameters."""
-    known = open_floor.read_floors(account_id)
-    statement = _compose_counts(tuple(known), connection.vendor)
-    return statement, _list_parameters(0, account_id)
+    # Once: they may be forgotten, or others learned, from one moment to the next.
+    floors = dict(open_floor.read_floors(account_id))
+    statement = _compose_counts(tuple(floors), connection.vendor)
+    return statement, _list_parameters(account_id, floors)
 
 
 def _ask(integration_id: int, account_id: int, *, locks: bool) -> list[_Rows]:
     """Ask for the integration's account, and in the same message about the guessed one."""
     asked = build_account_query(locks=locks)
-    about = _list_statements(account_id, glances=not locks) if account_id else []
-    return _send_message([asked, *about], integration_id, account_id)
+    given: dict[str, Any] = {"integration": integration_id}
+    if not account_id:
+        return _send_message([asked], given)
+    statements, about = _ask_about(account_id, glances=not locks)
+    return _send_message([asked, *statements], given | about)
 
 
-def _list_statements(account_id: int, *, glances: bool) -> list[str]:
-    counts, _ = build_count_query(account_id)
-    if glances:
-        return [_INTEGRATIONS_AT_A_GLANCE, counts, _REPLAYS, _LOGS_AT_A_GLANCE]
-    return [_INTEGRATIONS, counts, _REPLAYS, _LOGS]
+def _ask_about(account_id: int, *, glances: bool) -> tuple[list[str], dict[str, Any]]:
+    """Return the statements about an account, and their parameters."""
+    counts, given = build_count_query(account_id)
+    rows = _INTEGRATIONS_AT_A_GLANCE if glances else _INTEGRATIONS
+    logs = _LOGS_AT_A_GLANCE if glances else _LOGS
+    return [rows, counts, _REPLAYS, logs], given
 
 
-def _list_parameters(integration_id: int, account_id: int) -> dict[str, Any]:
+def _list_parameters(account_id: int, floors: Mapping[int, int]) -> dict[str, Any]:
     newly = timedelta(seconds=settings.LEASE_SECONDS) - LONGEST_PARTIAL_WAIT
-    given: dict[str, Any] = {"integration": integration_id, "account": account_id}
+    given: dict[str, Any] = {"account": account_id}
     if connection.vendor == "postgresql":
         given["newly"] = newly.total_seconds()
     else:
         now = clock.read_now()
         adapt = connection.ops.adapt_datetimefield_value
         given |= {"now": adapt(now), "slow": adapt(now + newly)}
-    floors = open_floor.read_floors(account_id) if account_id else {}
     return given | {f"floor_{key}": floor for key, floor in floors.items()}
 
 
-def _send_message(
-    statements: Sequence[str], integration_id: int, account_id: int
-) -> list[_Rows]:
+def _send_message(statements: Sequence[str], given: Mapping[str, Any]) -> list[_Rows]:
     """Carry out the statements, in one message where there are messages; return their rows."""
-    given = _list_parameters(integration_id, account_id)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute(";".join(statements), given)

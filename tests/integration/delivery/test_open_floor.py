@@ -2,6 +2,8 @@
 
 import re
 from datetime import timedelta
+from itertools import chain, repeat
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -10,8 +12,9 @@ from django.db import connection, transaction
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.sql import account_state, open_floor
-from clevertap_sync.models import Upload
+from clevertap_sync.models import Integration, Upload
 from clevertap_sync.process import clock, slots
+from tests.builders import an_account
 from tests.integration.delivery.conftest import begun
 
 IS_POSTGRESQL = connection.vendor == "postgresql"
@@ -170,3 +173,40 @@ def pages_looked_at(integration):
         cursor.execute("RESET enable_seqscan")
     scan = plan[plan.index("clevertap_sync_upload u") :]
     return int(re.search(r"Buffers: shared hit=(\d+)", scan)[1])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("reads", range(4))
+def test_floors_that_are_forgotten_while_a_claim_asks_with_them_fail_no_claim(
+    engine, integration, append, monkeypatch, reads
+):
+    append(count=1)
+    assert claim_next(integration.pk)
+    assert opens_seen(integration)
+    # By this clock, they are too old from one of the looks at it on.
+    ticks = chain(repeat(0.0, reads), repeat(1e10))
+    clock_of_floors = SimpleNamespace(monotonic=lambda: next(ticks))
+    monkeypatch.setattr(open_floor, "time", clock_of_floors)
+
+    seen = account_state.read_account_state(integration.pk, locks=False)
+
+    assert [each.in_flight for each in seen.integrations] == [1]
+
+
+@pytest.mark.django_db
+def test_an_integration_that_moves_while_a_glance_asks_about_it_has_no_state(
+    integration, monkeypatch
+):
+    monkeypatch.setattr(account_state, "_guesses", {})
+    other = an_account(account_id="TWO-TWO-TWOZ")
+
+    def move(execute, *asked):
+        found = execute(*asked)
+        moved.pop()(account=other) if moved else None
+        return found
+
+    moved = [Integration.objects.filter(pk=integration.pk).update]
+    with connection.execute_wrapper(move):
+        seen = account_state.read_account_state(integration.pk, locks=False)
+
+    assert seen is None
