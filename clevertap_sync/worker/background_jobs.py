@@ -5,6 +5,7 @@ threads wait for slow accounts would pile up jobs for hours.
 """
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -37,6 +38,10 @@ from referrals.hooks import drain
 _KEYS: Final = "looking for keys that are back"
 _ALERTS: Final = "alerts"
 _RECONCILIATION: Final = "reconciliation"
+#: Where a call of retention was not enough, the next follows after a rest, until that of the
+#: next minute comes.
+RETENTION_REST_SECONDS: Final = 4.0
+_MOST_RETENTION_SECONDS: Final = 50.0
 
 
 class BackgroundJobs:
@@ -127,9 +132,7 @@ class BackgroundJobs:
         """Start what is done every minute: tallies, waits, retention, erasures, the sample."""
         self._pool.apply_async(self._run, ("tallies", tallies.add_up_tallies))
         self._pool.apply_async(self._run, ("expiry", expiry.expire_waits))
-        self._pool.apply_async(
-            self._run, ("retention", retention.catch_up_on_retention)
-        )
+        self._start_retention(time.monotonic() + _MOST_RETENTION_SECONDS)
         self._pool.apply_async(
             self._run, ("erasures", erasure_orders.advance_all_erasures)
         )
@@ -170,6 +173,23 @@ class BackgroundJobs:
             reconciliation_round.run_reconciliation_round()
         finally:
             self._reconciling.release()
+
+    def _start_retention(self, ends_at: float) -> None:
+        if not stopping.is_stopping():
+            job = partial(self._carry_out_retention, ends_at)
+            self._pool.apply_async(self._run, ("retention", job))
+
+    def _carry_out_retention(self, ends_at: float) -> None:
+        """Carry it out; where its time was not enough, again after a rest, for a minute.
+
+        So what goes keeps up with what comes, and deliveries have the thread in between.
+        """
+        is_cut_off = retention.use_up_retention()
+        if is_cut_off and time.monotonic() + RETENTION_REST_SECONDS < ends_at:
+            again = partial(self._start_retention, ends_at)
+            timer = threading.Timer(RETENTION_REST_SECONDS, again)
+            timer.daemon = True
+            timer.start()
 
     def _trim_statements(self) -> None:
         statements.trim_statements(clock.read_now())

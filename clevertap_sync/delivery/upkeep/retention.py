@@ -25,7 +25,7 @@ from clevertap_sync.models import (
     Upload,
     WaitingRecord,
 )
-from clevertap_sync.process import clock, stopping
+from clevertap_sync.process import clock
 from referrals import failpoints, log, people
 from referrals.failpoints import Place
 from referrals.ingest import count_removal
@@ -33,9 +33,6 @@ from referrals.ingest import count_removal
 # The account's lock is held meanwhile: each may have a thousand dead letters.
 UPLOADS_PER_CHUNK = 50
 BUDGET_SECONDS = 2.0
-# Where a call was not enough, the next follows after a rest, until the next minute's comes.
-REST_SECONDS = 4.0
-_MOST_SECONDS: Final = 50.0
 
 # What comes first in a log is its oldest. A range before it was left over by an earlier call.
 # A log's newest event always stays: alone, and without uploads, it is nothing to look for.
@@ -67,28 +64,11 @@ _APPS: Final = """
 """
 
 
-def _rest() -> bool:
-    # Others may have it meanwhile.
-    connection.close()
-    return stopping.wait_for_stop(REST_SECONDS)
-
-
-def catch_up_on_retention(
-    *, seconds: float = BUDGET_SECONDS, wait: Callable[[], bool] = _rest
-) -> None:
-    """Carry out retention; where a call uses up its `seconds`, go on after a rest.
-
-    For most of a minute, or until `wait` returns True: so what goes keeps up with what
-    comes, however much that is, and callers have their turns in between.
-    """
-    ends_at = time.monotonic() + _MOST_SECONDS
-    is_cut_off = True
-    while is_cut_off and time.monotonic() < ends_at:
-        began_at = time.monotonic()
-        carry_out_retention(seconds=seconds)
-        is_cut_off = time.monotonic() - began_at >= seconds
-        if is_cut_off and wait():
-            return
+def use_up_retention(*, seconds: float = BUDGET_SECONDS) -> bool:
+    """Carry out retention; return whether the time was used up, and more may be left."""
+    began_at = time.monotonic()
+    carry_out_retention(seconds=seconds)
+    return time.monotonic() - began_at >= seconds
 
 
 def carry_out_retention(*, seconds: float = BUDGET_SECONDS) -> int:

@@ -1,9 +1,11 @@
 """Retention removes what is past its days, and nothing that is still needed."""
 
+import threading
 from datetime import timedelta
 from functools import partial
 
 import pytest
+from django.db import connection
 from django.db.models import F
 
 from clevertap_sync.delivery import hold, lifecycle, replay
@@ -13,10 +15,12 @@ from clevertap_sync.delivery.upkeep import retention
 from clevertap_sync.models import Attempt, DeadLetter, Replay, Upload
 from clevertap_sync.process import clock
 from clevertap_sync.sandbox.faults import Poison
+from clevertap_sync.worker import background_jobs
+from clevertap_sync.worker.background_jobs import BackgroundJobs
 from referrals import failpoints, log
 from referrals.failpoints import FailpointError
 from referrals.models import ReferralEvent, Sighting
-from tests.builders import a_sent_event, an_app, an_integration
+from tests.builders import a_sent_event, an_integration
 from tests.harness.process import PATIENCE_SECONDS
 from tests.integration.delivery.conftest import status_of
 
@@ -61,7 +65,7 @@ def test_old_events_go_with_their_uploads_and_the_books_still_balance(
     assert integration.tail == 5
 
 
-def test_a_call_that_uses_up_its_time_is_followed_by_another_after_a_rest(
+def test_a_call_without_time_removes_a_chunk_and_says_that_more_may_be_left(
     engine, integration, append, finish, monkeypatch
 ):
     monkeypatch.setattr(retention, "UPLOADS_PER_CHUNK", 1)
@@ -71,55 +75,53 @@ def test_a_call_that_uses_up_its_time_is_followed_by_another_after_a_rest(
         log.append(integration.app, [a_sent_event()])
         finish()
     age(4)
-    left = []
 
-    def rest():
-        left.append(positions())
-        return len(left) == 3
-
-    retention.catch_up_on_retention(seconds=0, wait=rest)
-
-    assert left == [[2, 3, 4, 5], [3, 4, 5], [4, 5]]
+    assert retention.use_up_retention(seconds=0)
+    assert positions() == [2, 3, 4, 5]
+    assert retention.use_up_retention(seconds=0)
+    assert positions() == [3, 4, 5]
+    assert not retention.use_up_retention(seconds=PATIENCE_SECONDS)
+    assert positions() == [5]
 
 
-def test_a_call_whose_time_is_over_leaves_the_other_apps_to_the_next():
+def test_a_worker_goes_on_after_a_rest_where_the_time_was_used_up(
+    engine, integration, append, finish, monkeypatch
+):
+    rests = []
+
+    class Timer:
+        def __init__(self, seconds, function):
+            rests.append((seconds, function))
+
+        def start(self):
+            pass
+
+    class Pool:
+        def apply_async(self, job, arguments):
+            job(*arguments)
+
+    monkeypatch.setattr(connection, "close", lambda: None)
+    monkeypatch.setattr(threading, "Timer", Timer)
+    monkeypatch.setattr(retention, "UPLOADS_PER_CHUNK", 1)
+    monkeypatch.setitem(retention.use_up_retention.__kwdefaults__, "seconds", 0)
+    append(count=1)
+    finish()
     for _ in range(3):
-        log.append(an_app(), [a_sent_event(), a_sent_event()])
-    age(1)
-
-    assert retention.carry_out_retention(seconds=0) == 1
-
-    assert len(positions()) == 5
-
-
-def test_an_app_of_which_the_newest_event_alone_is_left_is_looked_at_no_more(
-    engine, integration, append, finish
-):
-    append(count=2)
-    finish()
-    age(2)
-    now = clock.read_now()
-    assert retention._find_apps(now) == [integration.app_id]
-
-    retention.carry_out_retention()
-
-    assert positions() == [2]
-    assert not Upload.objects.exists()
-    assert retention._find_apps(now) == []
-
-
-def test_a_call_that_has_time_left_is_followed_by_none(
-    engine, integration, append, finish
-):
-    append(count=3)
-    finish()
-    log.append(integration.app, [a_sent_event()])
-    finish()
+        log.append(integration.app, [a_sent_event()])
+        finish()
     age(3)
 
-    retention.catch_up_on_retention(seconds=PATIENCE_SECONDS, wait=pytest.fail)
-
-    assert positions() == [4]
+    BackgroundJobs(Pool()).start_upkeep()
+    assert (positions(), len(rests)) == ([2, 3, 4], 1)
+    seconds, go_on = rests.pop()
+    go_on()
+    assert (positions(), len(rests)) == ([3, 4], 1)
+    monkeypatch.setitem(
+        retention.use_up_retention.__kwdefaults__, "seconds", PATIENCE_SECONDS
+    )
+    rests.pop()[1]()
+    assert (positions(), rests) == ([4], [])
+    assert seconds == background_jobs.RETENTION_REST_SECONDS
 
 
 def test_nothing_goes_that_an_integration_has_not_delivered(
