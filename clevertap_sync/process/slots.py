@@ -21,15 +21,26 @@ _claiming: Counter[int] = Counter()
 
 def take_slot(integration_id: int, *, in_fault_share: bool) -> bool:
     """Take a slot, unless the integration or, with `in_fault_share`, that share is full."""
-    threads = settings.WORKER_THREADS
+    fault_share = max(1, settings.WORKER_THREADS // 4)
     with _mutex:
-        if _busy[integration_id] >= max(1, threads // 2):
+        if _busy[integration_id] >= find_most():
             return False
-        if in_fault_share and _in_fault_share.total() >= max(1, threads // 4):
+        if in_fault_share and _in_fault_share.total() >= fault_share:
             return False
         _busy[integration_id] += 1
         _in_fault_share[integration_id] += in_fault_share
         return True
+
+
+def find_most() -> int:
+    """Return how many slots one integration may take."""
+    return max(1, settings.WORKER_THREADS // 2)
+
+
+def count_busy(integration_id: int) -> int:
+    """Return how many slots the integration has taken."""
+    with _mutex:
+        return _busy[integration_id]
 
 
 def release_slot(integration_id: int, *, in_fault_share: bool) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from django.conf import settings
 from django.db import connection
 
 from clevertap_sync.alerting import alert_round
@@ -26,6 +25,7 @@ from clevertap_sync.process import (
     delivery_faults,
     doorbell,
     people_wakeups,
+    slots,
     stopping,
     worker_presence,
 )
@@ -104,12 +104,15 @@ class BackgroundJobs:
     def start_delivery(
         self, integration_id: int, *, at_most: int, wakes: bool = True
     ) -> bool:
-        """Start a delivery job, unless `at_most` jobs of it are open. Return whether it started.
+        """Start a delivery job, unless so many look for work already. Return whether it started.
 
-        It `wakes` who learns of the integration's app, unless that one lets it start.
+        Who has an upload in hand looks for nothing: its request may take a minute. It `wakes`
+        who learns of the integration's app, unless that one lets it start.
         """
+        in_hand = slots.count_busy(integration_id)
         with self._mutex:
-            if self._open[integration_id] >= at_most:
+            is_full = self._open[integration_id] >= slots.find_most()
+            if is_full or self._open[integration_id] - in_hand >= at_most:
                 return False
             self._open[integration_id] += 1
         job = partial(self._deliver, integration_id, wakes=wakes)
@@ -148,9 +151,7 @@ class BackgroundJobs:
         """Ring for any worker; where there is no broker, ask this process's threads."""
         if doorbell.ring_doorbell(integration_id):
             return True
-        return self.start_delivery(
-            integration_id, at_most=max(1, settings.WORKER_THREADS // 2)
-        )
+        return self.start_delivery(integration_id, at_most=slots.find_most())
 
     def deliver_or_ring(self, integration_id: int) -> bool:
         """Deliver what a step let go by this process's threads; where they are at it, ring.

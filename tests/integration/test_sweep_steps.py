@@ -24,7 +24,7 @@ from clevertap_sync.insight.installation_facts import (
     read_installation_facts,
 )
 from clevertap_sync.models import Alert, WorkerSeen
-from clevertap_sync.process import worker_presence
+from clevertap_sync.process import slots, worker_presence
 from clevertap_sync.reconciliation import reconciliation_round
 from clevertap_sync.worker import (
     background_jobs,
@@ -40,6 +40,13 @@ from integration_project.observability.report_groups import find_delivery_fault
 from referrals.hooks import drain
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _no_slots():
+    slots.clear_slots()
+    yield
+    slots.clear_slots()
 
 
 class Pool:
@@ -161,6 +168,24 @@ def test_a_fault_of_deliveries_is_reported_once_for_each_integration(
     ]
     assert [record.levelname for record in caplog.records[2:]] == ["WARNING"] * 2
     assert WorkerSeen.objects.get().failing == "delivery (KeyError)"
+
+
+def test_who_has_an_upload_in_hand_keeps_no_other_job_from_looking_for_work(settings):
+    class Queue:
+        def apply_async(self, *_):
+            pass
+
+    settings.WORKER_THREADS = 6
+    jobs = BackgroundJobs(Queue())
+    started = []
+
+    for _ in range(4):
+        started += [jobs.start_delivery(7, at_most=1) for _ in range(2)]
+        slots.take_slot(7, in_fault_share=False)
+
+    # One looks for work at a time; there are slots for three.
+    assert started == [True, False, True, False, True, False, False, False]
+    assert jobs.start_delivery(8, at_most=1)
 
 
 @pytest.mark.parametrize("away", [OperationalError, InterfaceError])
