@@ -14,10 +14,10 @@ from referrals.log.writer import (
     append_drafts,
     check_each,
     explain_to_others,
+    order_answers,
     refuse_archived,
 )
 from referrals.models import App
-from referrals.schema import IncomingEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,7 @@ Appended = list[Result] | Exception | None
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
-    good: Mapping[int, IncomingEvent]
-    refused: dict[int, Result]
+    refused: Mapping[int, Result]
     drafts: Sequence[Draft]
 
 
@@ -53,19 +52,16 @@ def append_together(requests: Sequence[Request]) -> list[Appended]:
     ]
     good = [each for each in checked if isinstance(each, _Checked)]
     drafts = list(chain.from_iterable(each.drafts for each in good))
-    failure: Exception | None = None
-    answers: Sequence[Result] = ()
-    if drafts:
-        try:
-            answers = append_drafts(requests[0].app.pk, drafts, strict=False)
-        except Exception as error:  # noqa: BLE001 - each request's own to raise
-            failure = error
-    if failure is not None:
+    try:
+        stored = (
+            append_drafts(requests[0].app.pk, drafts, strict=False) if drafts else ()
+        )
+    except Exception as error:  # noqa: BLE001 - each request's own to raise
         return [
-            explain_to_others(failure) if isinstance(each, _Checked) else each
+            explain_to_others(error) if isinstance(each, _Checked) else each
             for each in checked
         ]
-    left = iter(answers)
+    left = iter(stored)
     return [
         _complete(request, each, list(islice(left, len(each.drafts))))
         if isinstance(each, _Checked)
@@ -92,13 +88,12 @@ def _check(request: Request) -> _Checked | Exception:
         drafts = make_drafts(request.app, good, request_id=request.request_id)
     except Exception as error:  # noqa: BLE001 - the request's own to raise
         return error
-    return _Checked(good, refused, drafts)
+    return _Checked(refused, drafts)
 
 
 def _complete(
     request: Request, checked: _Checked, stored: Sequence[Result]
 ) -> list[Result]:
-    answers = checked.refused | {answer.index: answer for answer in stored}
-    results = [answers[index] for index in range(len(request.events))]
+    results = order_answers(checked.refused, stored)
     count_answers(request.app.pk, request.way, results)
     return results

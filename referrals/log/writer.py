@@ -4,7 +4,7 @@ Threads of a process that append to one log at the same moment share a transacti
 its round trips, its sync to the disk and its ring.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import chain, islice
 from typing import Any, Final
@@ -118,9 +118,16 @@ def _answer_each(
         return leave_out_good(answers, good)
     if good:
         drafts = make_drafts(app, good, request_id=request_id)
-        stored = append_drafts(app.pk, drafts, strict=strict)
-        answers |= {answer.index: answer for answer in stored}
-    return [answers[index] for index in range(len(events))]
+        return order_answers(answers, append_drafts(app.pk, drafts, strict=strict))
+    return order_answers(answers, ())
+
+
+def order_answers(
+    refused: Mapping[int, Result], stored: Iterable[Result]
+) -> list[Result]:
+    """Return the answers to all events of a request, in order."""
+    answers = {**refused, **{answer.index: answer for answer in stored}}
+    return [answers[index] for index in range(len(answers))]
 
 
 def check_each(
