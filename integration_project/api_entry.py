@@ -139,5 +139,6 @@ def _give_connection_back() -> None:
 
 
 def _refuse(_request: HttpRequest) -> HttpResponseBase:
+    """Stand behind `LAST`, which hands no call of the API on."""
     message = "This is no call of the API"
-    raise NotImplementedError(message)
+    raise RuntimeError(message)
