@@ -10,6 +10,7 @@ from clevertap_sync import insight
 from clevertap_sync.worker.background_jobs import BackgroundJobs
 from referrals import log
 from tests.builders import a_sent_event, an_account, an_integration
+from tests.integration.background import AtOnce
 from tests.integration.test_costs import IS_POSTGRESQL, counted
 
 pytestmark = pytest.mark.django_db
@@ -98,11 +99,7 @@ def test_a_minutes_upkeep_with_nothing_to_do_takes_the_same_statements_for_thirt
 ):
     monkeypatch.setattr(connection, "close", lambda: None)
 
-    class PoolOfOne:
-        def apply_async(self, job, arguments):
-            job(*arguments)
-
-    jobs = BackgroundJobs(PoolOfOne())
+    jobs = BackgroundJobs(AtOnce())
     jobs.start_upkeep()
     with counted() as statements:
         jobs.start_upkeep()

@@ -38,6 +38,7 @@ from clevertap_sync.worker.glance import Glance
 from clevertap_sync.worker.steps import SweepSteps
 from integration_project.observability.report_groups import find_delivery_fault
 from referrals.hooks import drain
+from tests.integration.background import AtOnce
 
 pytestmark = pytest.mark.django_db
 
@@ -47,13 +48,6 @@ def _no_slots():
     slots.clear_slots()
     yield
     slots.clear_slots()
-
-
-class Pool:
-    """Carries out at once what it is asked to."""
-
-    def apply_async(self, function, arguments):
-        function(*arguments)
 
 
 PERSON = "ann@example.com"
@@ -102,7 +96,7 @@ def test_a_step_that_fails_keeps_no_other_from_being_done(monkeypatch, broken):
             monkeypatch.setattr(*place, look if place[0] is glance else do)
     monkeypatch.setattr(*broken, fail)
 
-    BackgroundJobs(Pool()).sweep()
+    BackgroundJobs(AtOnce()).sweep()
 
     assert len(done) == len(STEPS) - 1
     assert WorkerSeen.objects.get().failing == f"{STEPS[broken]} (KeyError)"
@@ -113,7 +107,7 @@ def test_a_step_that_fails_keeps_no_other_from_being_done(monkeypatch, broken):
 
 
 def test_what_works_again_is_named_no_more(monkeypatch):
-    sweeping = BackgroundJobs(Pool())
+    sweeping = BackgroundJobs(AtOnce())
     with monkeypatch.context() as broken:
         broken.setattr(restored_backup, "compare_cursors", fail)
         sweeping.sweep()
@@ -126,7 +120,7 @@ def test_what_works_again_is_named_no_more(monkeypatch):
 
 
 def test_a_step_with_nothing_to_do_any_more_is_named_no_more(monkeypatch):
-    sweeping = BackgroundJobs(Pool())
+    sweeping = BackgroundJobs(AtOnce())
     alert = Alert.objects.create(name="Everything")
     with monkeypatch.context() as broken:
         broken.setattr(alert_round, "run_alert_round", fail)
@@ -155,7 +149,7 @@ def test_a_fault_of_deliveries_is_reported_once_for_each_integration(
     monkeypatch, caplog
 ):
     monkeypatch.setattr(background_jobs, "deliver", fail)
-    jobs = BackgroundJobs(Pool())
+    jobs = BackgroundJobs(AtOnce())
     with caplog.at_level(logging.INFO, "clevertap_sync.worker.steps"):
         for integration_id in (7, 8, 7, 8):
             jobs.start_delivery(integration_id, at_most=1)

@@ -22,6 +22,7 @@ from referrals.failpoints import FailpointError
 from referrals.models import ReferralEvent, Sighting
 from tests.builders import a_sent_event, an_integration
 from tests.harness.process import PATIENCE_SECONDS
+from tests.integration.background import AtOnce
 from tests.integration.delivery.conftest import status_of
 
 pytestmark = pytest.mark.django_db
@@ -96,10 +97,6 @@ def test_a_worker_goes_on_after_a_rest_where_the_time_was_used_up(
         def start(self):
             pass
 
-    class Pool:
-        def apply_async(self, job, arguments):
-            job(*arguments)
-
     monkeypatch.setattr(connection, "close", lambda: None)
     monkeypatch.setattr(threading, "Timer", Timer)
     monkeypatch.setattr(retention, "UPLOADS_PER_CHUNK", 1)
@@ -111,7 +108,7 @@ def test_a_worker_goes_on_after_a_rest_where_the_time_was_used_up(
         finish()
     age(3)
 
-    BackgroundJobs(Pool()).start_upkeep()
+    BackgroundJobs(AtOnce()).start_upkeep()
     assert (positions(), len(rests)) == ([2, 3, 4], 1)
     seconds, go_on = rests.pop()
     go_on()
