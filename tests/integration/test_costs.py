@@ -3,7 +3,6 @@
 A number here may fall. Where one has to rise, say what is bought for it.
 """
 
-import contextlib
 import re
 from datetime import timedelta
 
@@ -18,7 +17,6 @@ from clevertap_sync.delivery.settle import settle_result
 from clevertap_sync.delivery.work import Claim
 from clevertap_sync.models import Attempt, DeadLetter, Upload
 from clevertap_sync.process import clock, slots
-from clevertap_sync.sandbox import Sandbox
 from referrals import log
 from referrals.models import CustomName, ReferralEvent
 from tests.builders import (
@@ -27,33 +25,18 @@ from tests.builders import (
     an_app,
     an_integration,
 )
+from tests.integration.statements import counted
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 IS_POSTGRESQL = connection.vendor == "postgresql"
 
 
-@contextlib.contextmanager
-def counted():
-    """Collect the statements, but for those that begin and end transactions."""
-    statements = []
-
-    def note(execute, sql, params, many, context):
-        if not sql.startswith("BEGIN"):
-            statements.append(sql)
-        return execute(sql, params, many, context)
-
-    with connection.execute_wrapper(note):
-        yield statements
-
-
 @pytest.fixture
-def integration(settings):
+def integration(settings, sandbox):
     slots.clear_slots()
-    with Sandbox() as sandbox:
-        settings.CLEVERTAP_BASE_URL = sandbox.template
-        settings.REDIS_URL = ""
-        yield an_integration()
+    settings.REDIS_URL = ""
+    yield an_integration()
     slots.clear_slots()
 
 

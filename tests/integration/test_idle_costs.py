@@ -11,9 +11,11 @@ from clevertap_sync.worker.background_jobs import BackgroundJobs
 from referrals import log
 from tests.builders import a_sent_event, an_account, an_integration
 from tests.integration.background import AtOnce
-from tests.integration.test_costs import IS_POSTGRESQL, counted
+from tests.integration.statements import counted
 
 pytestmark = pytest.mark.django_db
+
+IS_POSTGRESQL = connection.vendor == "postgresql"
 
 
 @pytest.fixture(params=[1, 30])

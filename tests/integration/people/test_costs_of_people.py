@@ -1,16 +1,14 @@
 """What a link costs in statements, however many come at once: a step, and then a revival."""
 
-from contextlib import contextmanager
-
 import pytest
 from django.db import connection
 
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.people.step import advance_people
 from clevertap_sync.process import slots
-from clevertap_sync.sandbox import Sandbox
 from tests.builders import a_sent_event, an_integration
 from tests.integration.people.waits import a_link, append, learn_of_people
+from tests.integration.statements import counted
 
 pytestmark = pytest.mark.django_db
 
@@ -18,27 +16,11 @@ IS_POSTGRESQL = connection.vendor == "postgresql"
 
 
 @pytest.fixture
-def integration(settings):
+def integration(settings, sandbox):
     slots.clear_slots()
-    with Sandbox() as sandbox:
-        settings.CLEVERTAP_BASE_URL = sandbox.template
-        settings.REDIS_URL = ""
-        yield an_integration()
+    settings.REDIS_URL = ""
+    yield an_integration()
     slots.clear_slots()
-
-
-@contextmanager
-def counted():
-    """Collect the statements, but for those that begin and end transactions."""
-    statements = []
-
-    def note(execute, sql, *rest):
-        if "SAVEPOINT" not in sql:
-            statements.append(sql)
-        return execute(sql, *rest)
-
-    with connection.execute_wrapper(note):
-        yield statements
 
 
 def advance(app):
