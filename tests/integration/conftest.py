@@ -28,6 +28,7 @@ from integration_project.api_entry import ApiEntry
 from tests.harness import postgres
 from tests.harness.environment import test_database as database_kind
 from tests.harness.process import PATIENCE_SECONDS
+from tests.harness.valkey import Valkey
 
 HERE = Path(__file__).parent
 #: Written when the database is made, and never by a test.
@@ -119,6 +120,14 @@ def sandbox(settings):
     with Sandbox() as running:
         settings.CLEVERTAP_BASE_URL = running.template
         yield running
+
+
+@pytest.fixture(scope="module")
+def valkey():
+    """A running broker for the tests of a module."""
+    valkey = Valkey()
+    yield valkey
+    valkey.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -11,16 +11,8 @@ from clevertap_sync.process import doorbell
 from referrals import log
 from tests.builders import a_sent_event, an_app, an_integration
 from tests.harness.process import PATIENCE_SECONDS
-from tests.harness.valkey import Valkey
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(scope="module")
-def valkey():
-    valkey = Valkey()
-    yield valkey
-    valkey.stop()
 
 
 @pytest.fixture

@@ -11,16 +11,8 @@ from clevertap_sync.process import doorbell, people_wakeups, stopping
 from clevertap_sync.tasks import deliver_task
 from referrals import failpoints, log
 from tests.builders import a_sent_event, a_sent_identify, an_app, an_integration
-from tests.harness.valkey import Valkey
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(scope="module")
-def valkey():
-    valkey = Valkey()
-    yield valkey
-    valkey.stop()
 
 
 @pytest.fixture

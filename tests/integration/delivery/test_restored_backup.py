@@ -20,17 +20,9 @@ from clevertap_sync.worker import restored_backup
 from clevertap_sync.worker.background_jobs import BackgroundJobs
 from referrals import log
 from tests.builders import a_sent_event
-from tests.harness.valkey import Valkey
 from tests.integration.delivery.conftest import begun, status_of
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(scope="module")
-def valkey():
-    valkey = Valkey()
-    yield valkey
-    valkey.stop()
 
 
 @pytest.fixture(autouse=True)

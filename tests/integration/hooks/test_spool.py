@@ -29,19 +29,11 @@ from referrals.schema import check_object
 from tests import builders
 from tests.builders import a_sent_event
 from tests.harness.process import PATIENCE_SECONDS, free_port, wait_until
-from tests.harness.valkey import Valkey
 from tests.integration.hooks.calling import call_hook, events_of, sample_of, signed
 
 pytestmark = pytest.mark.django_db
 
 KEY, OTHER_KEY = "a" * 40, "b" * 40
-
-
-@pytest.fixture(scope="module")
-def valkey():
-    valkey = Valkey()
-    yield valkey
-    valkey.stop()
 
 
 @pytest.fixture(autouse=True)
