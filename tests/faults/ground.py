@@ -6,15 +6,16 @@ there, with an integration, so that nothing of one is in the books of another.
 
 import itertools
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import timedelta
 from typing import Any, Final
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
 from django.db.models import F
 from django.db.utils import load_backend
+from psycopg.errors import DeadlockDetected
 
 from clevertap_sync.models import (
     Account,
@@ -163,12 +164,7 @@ class Ground:
         """
         self.expire_leases()
         with self.django():
-            Integration.objects.update(enabled=False, reconciles=False)
-            for read in (Statement, Comparison, FirstSight, AccountReading):
-                read.objects.all().delete()
-            Account.objects.update(
-                current_limit=F("in_flight_limit"), limit_changed_at=None
-            )
+            start_over_where_deadlocked(_forget_rows)
 
     def expire_leases(self) -> None:
         """Let every lease end now, as if its time had passed.
@@ -176,12 +172,35 @@ class Ground:
         For who has killed, frozen or cut off every worker that held one.
         """
         with self.django():
-            past = clock.read_now() - timedelta(seconds=1)
-            Upload.objects.exclude(leased_until=None).update(leased_until=past)
-            Integration.objects.exclude(probe_leased_until=None).update(
-                probe_leased_until=past
-            )
-            AccountReading.objects.exclude(leased_until=None).update(leased_until=past)
+            start_over_where_deadlocked(_expire_leases)
+
+
+def _forget_rows() -> None:
+    Integration.objects.update(enabled=False, reconciles=False)
+    for read in (Statement, Comparison, FirstSight, AccountReading):
+        read.objects.all().delete()
+    Account.objects.update(current_limit=F("in_flight_limit"), limit_changed_at=None)
+
+
+def _expire_leases() -> None:
+    past = clock.read_now() - timedelta(seconds=1)
+    Upload.objects.exclude(leased_until=None).update(leased_until=past)
+    Integration.objects.exclude(probe_leased_until=None).update(probe_leased_until=past)
+    AccountReading.objects.exclude(leased_until=None).update(leased_until=past)
+
+
+def start_over_where_deadlocked(change: Callable[[], None]) -> None:
+    """Call `change`, which may be called twice, until no deadlock ends it.
+
+    It writes the rows of all scenarios in an order of its own, which a worker at work
+    does not keep. Where they meet, PostgreSQL ends one of the two; jobs start over as well.
+    """
+    while True:
+        try:
+            return change()
+        except OperationalError as error:
+            if not isinstance(error.__cause__, DeadlockDetected):
+                raise
 
 
 @contextmanager
