@@ -187,12 +187,13 @@ def _make_upload_of_letters(
     )
     upload.picks, upload.covers = picks, len(picks)
     upload.save()
-    waited = [each.pk for each in found if each.state == DeadLetter.State.WAITING]
-    if waited:
-        WaitingRecord.objects.filter(letter__in=waited).delete()
+    # The letters before what they wait for, as by all that write both.
     DeadLetter.objects.filter(pk__in=[letter.pk for letter in found]).update(
         state=DeadLetter.State.REPLAYING, replay_upload=upload, changed_at=now
     )
+    waited = [each.pk for each in found if each.state == DeadLetter.State.WAITING]
+    if waited:
+        WaitingRecord.objects.filter(letter__in=waited).delete()
     return upload
 
 

@@ -128,8 +128,8 @@ def park_revivals(integration: Integration, now: datetime) -> int:
         integration=integration, matched__isnull=False
     )
     letters = list(matched.values_list("letter_id", flat=True).distinct())
-    WaitingRecord.objects.filter(letter__in=letters).delete()
     parked = _park_letters(DeadLetter.objects.filter(pk__in=letters), now)
+    WaitingRecord.objects.filter(letter__in=letters).delete()
     revivals = Upload.objects.open().filter(
         integration=integration, identities__isnull=False
     )

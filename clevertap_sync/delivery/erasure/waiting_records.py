@@ -39,16 +39,21 @@ def erase_records_waiting_for(app_id: int, hashes: Collection[str]) -> int:
 
 
 def erase_waiting_letters(letters: QuerySet[DeadLetter]) -> int:
-    """Give those of `letters` that wait the reason `erased`; return how many there were."""
+    """Give those of `letters` that wait the reason `erased`; return how many there were.
+
+    An upload that settles at this moment may deliver one of them. So they are locked, and
+    before what they wait for, as by all that write both.
+    """
     waiting = letters.filter(state=DeadLetter.State.WAITING)
-    ids = list(waiting.values_list("pk", flat=True))
+    locked = waiting.select_for_update(no_key=True).order_by("pk")
+    ids = list(locked.values_list("pk", flat=True))
     for start in range(0, len(ids), _CHUNK):
         chunk = ids[start : start + _CHUNK]
-        WaitingRecord.objects.filter(letter__in=chunk).delete()
         DeadLetter.objects.filter(pk__in=chunk).update(
             state=DeadLetter.State.OPEN,
             reason=ERASED,
             detail="",
             changed_at=clock.read_now(),
         )
+        WaitingRecord.objects.filter(letter__in=chunk).delete()
     return len(ids)
