@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.endless import COPIED
 from tests.harness.commands import ROOT
+from tests.harness.databases import SQLite
 from tests.harness.descent import are_gone, command_of, descendants, pids
 from tests.harness.process import Process, temporary_folder, wait_until
 
@@ -20,8 +22,8 @@ IN_THE_BACKGROUND = 'trap \'\' INT; exec "$0" -m tests.harness.run "$@"'
 #: Two of pytest's processes, of which one has nothing to do, stand for however many.
 FEW = "-n2"
 #: How many processes of each kind there are then, at least. Web and worker are forks of
-#: the nursery, and called as it is.
-EVERYTHING = {"postgres": 1, "valkey": 1, "nursery": 4, "reaper": 2, "pytest": 1}
+#: the warm process, and called as it is.
+EVERYTHING = {"postgres": 1, "valkey": 1, "warm_process": 4, "reaper": 2, "pytest": 1}
 
 
 def has_everything(pid):
@@ -54,6 +56,8 @@ def test_a_run_that_is_cut_off_leaves_no_process_and_no_file(tmp_path, number):
             "HOME": str(tmp_path),
             "TMPDIR": str(folder),
             "TEST_RESULTS": str(tmp_path / "results"),
+            # To migrate takes longer than all the rest, and is not what this is about.
+            COPIED: str(SQLite(tmp_path / "db.sqlite3").path),
         },
         cwd=ROOT,
     )
