@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn, Self, TypedDict
 
-from tests.harness.nursery import Forked
+from tests.harness.forked import Forked
 from tests.harness.reaper import reaper
 
 #: How long anything may take before it counts as hanging. No test is about how long it

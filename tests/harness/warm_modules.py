@@ -1,6 +1,6 @@
-"""Imports, once for all forks of a warm process, what Django's set-up imports.
+"""Imports, once for all forks of a warm process, what Django's set-up imports, and all of ours.
 
-These modules are ours and Django's, and most of what a start still takes. A module is the
+These modules are most of what a start still takes. A module is the
 same in every process as long as its import reads nothing of the environment. So it
 meets settings here that have no values but CONSTANT: one that asks for another ends the
 warm process. A fork reads its own settings, and sets Django up by itself; it only finds
@@ -10,6 +10,7 @@ the modules imported.
 import importlib
 import json
 import os
+import pkgutil
 import sys
 import traceback
 from types import SimpleNamespace
@@ -24,6 +25,9 @@ from django.utils.functional import empty
 #: What a fork has to import by itself: the one reads the environment, and the other sets
 #: Django up.
 UNIMPORTED: Final = {"integration_project.settings", "integration_project.wsgi"}
+#: What else none has to have: what only `migrate` imports, and what is run as a program.
+UNNEEDED: Final = {"__main__", "migrations"}
+OURS: Final = ("referrals", "clevertap_sync", "integration_project")
 #: Enough of an environment for Django to be set up, once, in a fork that ends then.
 SAMPLE: Final = {
     "DJANGO_SETTINGS_MODULE": "integration_project.settings",
@@ -42,7 +46,7 @@ CONSTANT: Final = (
 
 
 def import_modules() -> dict[str, str]:
-    """Import what a process of ours has after `django.setup()` and its system checks.
+    """Import all that a process of ours may have, after `django.setup()` and its checks.
 
     Returns the variables that modules set where the environment has none, which a fork
     has to do again. Raises `AttributeError` where one asks for a setting that is not
@@ -98,8 +102,17 @@ def _set_up() -> tuple[list[str], dict[str, Any]]:
 
     # It runs the system checks, which import what answers requests.
     app.loader.import_default_modules()
+    _import_ours()
     names = [name for name in sys.modules if name not in before | UNIMPORTED]
     return names, {name: getattr(settings, name) for name in CONSTANT}
+
+
+def _import_ours() -> None:
+    for name in OURS:
+        package = importlib.import_module(name)
+        for module in pkgutil.walk_packages(package.__path__, f"{name}."):
+            if not UNNEEDED & set(module.name.split(".")) | UNIMPORTED & {module.name}:
+                importlib.import_module(module.name)
 
 
 def _import_models(entries: list[str]) -> None:

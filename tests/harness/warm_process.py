@@ -1,16 +1,17 @@
-"""Starts the product's processes in a fraction of their time: forks of one that is warm.
+"""The warm process: it has imported what the product's processes import, and forks them.
 
-Most of a start is the import of libraries and of our modules. A warm process has
-imported them, though no settings (see `tests.harness.warm_modules`), and forks at the
-word of a test. What comes out is a process like any other: same arguments, own
-environment, own settings, own process group.
+Most of a start is the import of libraries and of our modules. This process has imported
+them, though no settings (see `tests.harness.warm_modules`), and forks at the word of a
+test. What comes out is a process like any other: same arguments, own environment, own
+settings, own process group.
 
-Run as a program, this file is the warm process: orders come by its standard input, and
-what became of them goes by its standard output, as lines of JSON.
+It is run as a program by `tests.harness.nursery`, one for all of pytest's processes of a
+run. Each connects to the socket that is its standard input, and is greeted as soon as it
+may order. Its orders come, and what became of them goes back, as lines of JSON. What it
+has ordered ends with its connection, and the warm process with the last one.
 """
 
 import atexit
-import functools
 import gc
 import importlib
 import json
@@ -18,15 +19,15 @@ import os
 import runpy
 import select
 import signal
-import subprocess
+import socket
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from tests.harness import warm_modules
 
@@ -39,129 +40,26 @@ PROGRAMS: Final = {
 SCRIPTS: Final = ("manage.py",)
 #: What they import of others, as far as that needs no settings.
 LIBRARIES: Final = (
-    *("celery.apps.worker", "celery.bin.celery", "celery.concurrency.thread"),
-    *("celery.worker.worker", "kombu.transport.redis", "redis"),
-    *("gunicorn.app.wsgiapp", "gunicorn.workers.base", "whitenoise.middleware"),
-    *("uvicorn", "uvicorn.protocols.http.httptools_impl"),
-    *("django.contrib.admin", "django.contrib.auth", "django.db.models"),
-    *("django.core.management", "django.db.backends.sqlite3.base", "environ"),
+    *("celery.__main__", "celery.apps.worker", "celery.bin.celery"),
+    *("celery.app.control", "celery.app.log", "celery.backends.base"),
+    *("celery.concurrency.thread", "celery.contrib.django.task"),
+    *("celery.worker.autoscale", "celery.worker.components", "celery.worker.consumer"),
+    *("celery.worker.loops", "celery.worker.strategy", "celery.worker.worker"),
+    *("kombu.mixins", "kombu.transport.redis", "redis"),
+    *("gunicorn.app.wsgiapp", "gunicorn.glogging", "gunicorn.workers.base"),
+    *("uvicorn", "uvicorn.lifespan.off", "uvicorn.protocols.http.httptools_impl"),
+    *("whitenoise.middleware", "environ"),
+    *("django.contrib.admin", "django.contrib.auth", "django.core.management"),
+    *("django.core.wsgi", "django.db.models", "django.db.models.sql.compiler"),
+    *("django.db.backends.postgresql.base", "django.db.backends.sqlite3.base"),
+    *("django.template.loaders.app_directories", "django.template.loaders.cached"),
     *("cryptography.fernet", "msgspec", "psycopg_pool", "requests", "sentry_sdk"),
     *("sentry_sdk.integrations.celery", "sentry_sdk.integrations.django"),
 )
 POLL_SECONDS: Final = 0.02
-
-
-class Forked:
-    """A forked process, to its starter like a `subprocess.Popen`."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self.returncode: int | None = None
-        self.ended = threading.Event()
-        #: Called once it has ended: from then on its number may be another's.
-        self.at_end: Callable[[], object] = lambda: None
-
-    def poll(self) -> int | None:
-        """Return the exit status, or None while it runs."""
-        return self.returncode
-
-    def wait(self, timeout: float | None = None) -> int:
-        """Return the exit status, or raise `subprocess.TimeoutExpired`."""
-        if not self.ended.wait(timeout):
-            raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
-        assert self.returncode is not None
-        return self.returncode
-
-    def send_signal(self, number: signal.Signals) -> None:
-        """Send a signal to the process, unless it has ended."""
-        if self.returncode is None:
-            os.kill(self.pid, number)
-
-
-class Nursery:
-    """The warm process's starter. It ends with this process, its forks do not."""
-
-    def __init__(self) -> None:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.harness.nursery"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-            cwd=Path(__file__).resolve().parent.parent.parent,
-            text=True,
-        )
-        assert process.stdin is not None
-        assert process.stdout is not None
-        self._process = process
-        self._orders: IO[str] = process.stdin
-        self._forks: dict[int, Forked] = {}
-        self._born = threading.Condition()
-        self._newest: Forked | None = None
-        threading.Thread(
-            target=self._listen, args=(process.stdout,), daemon=True
-        ).start()
-
-    def start(
-        self,
-        arguments: Sequence[str],
-        *,
-        env: Mapping[str, str],
-        cwd: Path,
-        log: Path,
-        errors: Path | None = None,
-        read: Path | None = None,
-    ) -> Forked:
-        """Start a command of the Procfile, or manage.py, as a shell would with `exec`.
-
-        It prints into `log`, its errors too unless they have a file, and reads `read`.
-        """
-        order = {
-            "arguments": list(arguments),
-            "env": dict(env),
-            "cwd": str(cwd),
-            "log": str(log),
-            "errors": str(errors or log),
-            "read": str(read or os.devnull),
-        }
-        with self._born:
-            self._newest = None
-            self._orders.write(json.dumps(order) + "\n")
-            self._orders.flush()
-            if not self._born.wait_for(lambda: self._newest, 60):
-                message = "The warm process did not fork."
-                raise RuntimeError(message)
-            assert self._newest is not None
-            return self._newest
-
-    def close(self) -> None:
-        """End the warm process."""
-        self._orders.close()
-        self._process.wait(10)
-
-    def _listen(self, lines: IO[str]) -> None:
-        for line in lines:
-            said = json.loads(line)
-            pid = said["pid"]
-            with self._born:
-                if "status" not in said:
-                    self._forks[pid] = self._newest = Forked(pid)
-                    self._born.notify_all()
-                    continue
-            fork = self._forks.pop(pid)
-            fork.returncode = said["status"]
-            fork.ended.set()
-            fork.at_end()
-
-
-@functools.cache
-def nursery() -> Nursery:
-    """Return this process's nursery, started when first needed."""
-    made = Nursery()
-    atexit.register(made.close)
-    return made
-
-
-# The warm process
+COLLECT_AFTER: Final = 50_000
+#: What a starter gets first.
+GREETING: Final = b"\n"
 
 
 def main() -> None:
@@ -170,50 +68,112 @@ def main() -> None:
         importlib.import_module(name)
     variables = warm_modules.import_modules()
     # The collector of a fork would write to the pages of all that it got from here, and
-    # so copy them.
+    # so copy them. It looks rarely, as a worker's does: a fifth of what migrations take.
     gc.collect()
     gc.freeze()
-    children: set[int] = set()
-    buffer = b""
-    while True:
-        ready, _, _ = select.select([0], [], [], POLL_SECONDS if children else None)
-        if ready:
-            data = os.read(0, 65536)
-            if not data:
+    gc.set_threshold(COLLECT_AFTER)
+    Brood(socket.socket(fileno=0), variables).serve()
+
+
+class Brood:
+    """The forks, and the connections of who has ordered them.
+
+    `variables` is what a fork's environment has unless the order says otherwise.
+    """
+
+    def __init__(self, listener: socket.socket, variables: Mapping[str, str]) -> None:
+        self._listener = listener
+        self._variables = variables
+        #: What each has sent of an order that is not whole yet.
+        self._starters: dict[socket.socket, bytes] = {}
+        self._forks: dict[int, socket.socket] = {}
+
+    def serve(self) -> None:
+        """Carry out orders from the first connection on, until none is left."""
+        while True:
+            asked = [self._listener, *self._starters]
+            pause = POLL_SECONDS if self._forks else None
+            for each in select.select(asked, [], [], pause)[0]:
+                if each is self._listener:
+                    self._welcome()
+                elif data := _receive(each):
+                    self._hear(each, data)
+                else:
+                    self._let_go(each)
+            self._report()
+            if not self._starters:
                 return
-            *lines, buffer = (buffer + data).split(b"\n")
-            for line in lines:
-                order = json.loads(line)
-                order["env"] = variables | order["env"]
-                pid = _fork(order)
-                children.add(pid)
-                _say(pid=pid)
-        _report(children)
+
+    def _welcome(self) -> None:
+        starter, _ = self._listener.accept()
+        self._starters[starter] = b""
+        _send(starter, GREETING)
+
+    def _hear(self, starter: socket.socket, data: bytes) -> None:
+        *lines, rest = (self._starters[starter] + data).split(b"\n")
+        self._starters[starter] = rest
+        for line in lines:
+            order = json.loads(line)
+            order["env"] = {**self._variables, **order["env"]}
+            pid = _fork(order, self._starters)
+            self._forks[pid] = starter
+            _say(starter, pid=pid)
+
+    def _let_go(self, starter: socket.socket) -> None:
+        """End what a starter has ordered that is there no more."""
+        starter.close()
+        del self._starters[starter]
+        for pid, other in self._forks.items():
+            if other is starter:
+                _kill_group(pid)
+
+    def _report(self) -> None:
+        for pid, starter in list(self._forks.items()):
+            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                # What it left behind goes too, as long as the number is surely its own.
+                _kill_group(pid)
+                _, status = os.waitpid(pid, 0)
+                del self._forks[pid]
+                if starter in self._starters:
+                    _say(starter, pid=pid, status=os.waitstatus_to_exitcode(status))
 
 
-def _report(children: set[int]) -> None:
-    for pid in list(children):
-        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            # What it left behind goes too, as long as the number is surely its own.
-            with suppress(ProcessLookupError):
-                os.killpg(pid, signal.SIGKILL)
-            _, status = os.waitpid(pid, 0)
-            children.discard(pid)
-            _say(pid=pid, status=os.waitstatus_to_exitcode(status))
+def _receive(starter: socket.socket) -> bytes:
+    """Return what has come; nothing where the starter is gone."""
+    try:
+        return starter.recv(65536)
+    except ConnectionError:
+        return b""
 
 
-def _say(**said: int) -> None:
-    os.write(1, json.dumps(said).encode() + b"\n")
+def _say(starter: socket.socket, **said: int) -> None:
+    _send(starter, json.dumps(said).encode() + b"\n")
 
 
-def _fork(order: Mapping[str, Any]) -> int:
-    """Return the fork's process ID; the fork carries out the order and ends."""
+def _send(starter: socket.socket, data: bytes) -> None:
+    # Who is gone is noticed as soon as it is heard again.
+    with suppress(ConnectionError):
+        starter.sendall(data)
+
+
+def _kill_group(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _fork(order: Mapping[str, Any], connections: Iterable[socket.socket]) -> int:
+    """Return the fork's process ID; the fork carries out the order and ends.
+
+    It keeps none of the connections.
+    """
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.setsid()
         os.close(reading)
         os.close(writing)
+        for each in connections:
+            each.close()
         _live(order)
     os.close(writing)
     # Its own group first: a signal to the group must not come too early.

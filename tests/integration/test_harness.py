@@ -1,6 +1,7 @@
 """What the tests stand on ends with them, and says why when it does not start."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.harness import commands, databases, process
+from tests.harness import commands, databases, nursery, process
 from tests.harness.commands import ROOT
 
 KILLED_RUN = """
@@ -115,3 +116,34 @@ def test_a_warm_process_is_set_up_as_a_cold_one_is(variables):
     )
 
     assert json.loads(warm.stdout) == json.loads(cold.stdout)
+
+
+SLEEP = "import time; time.sleep(600)"
+
+
+def is_there(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_what_a_process_had_forked_ends_with_it_and_what_others_had_does_not(tmp_path):
+    ours, another = nursery.connect(), nursery.connect()
+    kept, ending = (
+        each.start(
+            ["manage.py", "shell", "--no-imports", "-c", SLEEP],
+            env=commands.production(),
+            cwd=ROOT,
+            log=tmp_path / "log",
+        )
+        for each in (ours, another)
+    )
+
+    another.close()
+
+    process.wait_until(lambda: not is_there(ending.pid))
+    assert kept.returncode is None
+    ours.close()
+    process.wait_until(lambda: not is_there(kept.pid))
