@@ -32,6 +32,7 @@ _CONNECTION: Final = {
 # Lock and look-up of an append are one message, and the server binds one statement's
 # values at a time.
 _FIXED: Final = {"server_side_binding": False}
+_SQLITE_ENGINE: Final = "integration_project.sqlite3"
 _SQLITE: Final = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
@@ -72,7 +73,7 @@ def read_database_url(url: str, *, pool: int) -> dict[str, Any]:
 
 def _build_settings(scheme: str, **settings: Any) -> dict[str, Any]:  # noqa: ANN401 - Django's own types
     # Only the engine: environ's own reader of addresses turns texts in a query to numbers.
-    engine = environ.Env.DB_SCHEMES[scheme]
+    engine = environ.Env.DB_SCHEMES[scheme] if scheme != "sqlite" else _SQLITE_ENGINE
     return {"ENGINE": engine, "CONN_HEALTH_CHECKS": True, **settings}
 
 
