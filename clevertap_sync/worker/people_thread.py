@@ -25,8 +25,9 @@ logger = logging.getLogger(__name__)
 #: How long the thread sleeps at most before it sees that it shall end.
 _WAIT_SECONDS: Final = 1.0
 #: From one round of steps to the next. While events come one by one, a step that learns
-#: from a few of them costs a fraction of a step for each; a lone one does not wait.
-SHORTEST_ROUND: Final = 0.05
+#: from a few of them costs a fraction of a step for each; a lone one does not wait. On
+#: SQLite a step holds the one write lock for as long as it has events.
+SHORTEST_ROUND: Final = 0.1 if connection.vendor == "postgresql" else 0.05
 #: The thread rests for such a part of the time that a round took. So whoever delivers
 #: beside it, or waits for SQLite's one lock, gets on while a long log is learned anew.
 REST: Final = 0.25

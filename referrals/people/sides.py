@@ -22,8 +22,8 @@ from referrals.vocabulary import FraudStatus
 class StepSides(msgspec.Struct):
     """What a step learns from, up to the position `last`. `is_end`: there was nothing beyond.
 
-    `events` come with whether they are of test; `has_identify` says whether one is of a type
-    that only says who is who. `met` are their sides, to be remembered once
+    `events` come with whether they are of test; `ends_with_identify` says whether the last is of a
+    type that only says who is who. `met` are their sides, to be remembered once
     they are learned from. `left_out` counts sides that were learned from lately, `skipped`
     events that could not be read.
     """
@@ -34,7 +34,7 @@ class StepSides(msgspec.Struct):
     met: list[tuple[Side, Mentions, datetime]] = []
     left_out: int = 0
     skipped: int = 0
-    has_identify: bool = False
+    ends_with_identify: bool = False
 
 
 #: A position, its time of receipt, and the people there.
@@ -63,7 +63,7 @@ class _Reader:
             if people is None:
                 self.step.skipped += 1
                 continue
-            self.step.has_identify |= people.is_identify
+            self.step.ends_with_identify = people.is_identify
             if any(sides := self._find_news(people, received_at)):
                 found.append(((position, received_at, people), sides))
         self._suppressed = self._find_suppressed(

@@ -39,8 +39,8 @@ class Step(msgspec.Struct):
     `linked` has, by (test, hash), every identity whose person may be known now, or which
     names nobody any more, and the position that did it. `decided` has the hash of the
     referrer's identity by the position of an event that names `"last"`. `has_more`: there
-    is more to learn right now. `has_identify`: some only say who is who, which nobody was rung
-    for to pass by. Nobody is known before learning `is_complete`; the step that
+    is more to learn right now. `ends_with_identify`: the last only says who is who, so that nobody
+    was rung for to pass by it. Nobody is known before learning `is_complete`; the step that
     `completes` it makes everybody known at once, whom `linked` does not name.
     """
 
@@ -51,7 +51,7 @@ class Step(msgspec.Struct):
     linked: dict[tuple[bool, str], int] = {}
     decided: dict[int, str] = {}
     has_more: bool = False
-    has_identify: bool = False
+    ends_with_identify: bool = False
     is_complete: bool = False
     completes: bool = False
 
@@ -181,7 +181,7 @@ def _learn(progress: PeopleProgress, rules: PeopleRules, limit: int) -> Step:
         transaction.on_commit(remember, robust=True)
     head = sides.last if sides.is_end else None
     step = _make_step(progress, before, learned, head=head)
-    step.has_identify = sides.has_identify
+    step.ends_with_identify = sides.ends_with_identify
     return step
 
 

@@ -34,7 +34,8 @@ def advance_people(
         integration_ids = match.match_waiting_records(step)
         failpoints.reach_failpoint(Place.PEOPLE_MATCHED)
     failpoints.reach_failpoint(Place.PEOPLE_COMMITTED)
-    if step.has_identify:
+    if step.ends_with_identify:
+        # Whoever was rung for any later event passes all before it by.
         integration_ids |= _find_who_lags(step)
     for integration_id in sorted(integration_ids):
         ring(integration_id)

@@ -87,6 +87,15 @@ def test_who_has_to_pass_by_what_only_says_who_is_who_is_rung_for(
 
     assert rung == [behind.pk]
 
+    ordinary = a_sent_event(user={"identities": {"email": DAN}})
+    append(app, a_link(branch_id="B", email=EVE), ordinary)
+    advance()
+    assert rung == [behind.pk], "who was rung for the later event passes both by"
+
+    append(app, ordinary | {"id": "after"}, a_link(branch_id="C", email=EVE))
+    advance()
+    assert rung == [behind.pk, behind.pk]
+
 
 def replays():
     """Return (integration, state) of each standing replay."""
