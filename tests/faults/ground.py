@@ -6,6 +6,7 @@ there, with an integration, so that nothing of one is in the books of another.
 
 import itertools
 import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import timedelta
@@ -67,6 +68,8 @@ class Ground:
         database = databases.PostgreSQL(server) if server else None
         self.stack = Stack(kind, folder, database=database, warm=True, **QUICK)
         self.stack.__enter__()
+        self._thread = threading.get_ident()
+        self._connection = _make_connection(self.stack.database.url)
         _grounds.append(self)
 
     def close(self) -> None:
@@ -74,11 +77,22 @@ class Ground:
         _grounds.remove(self)
         for process in self.stack.processes:
             process.kill()
+        self._connection.close()
         self.stack.close()
 
     def django(self) -> AbstractContextManager[None]:
-        """Let Django in this process use the ground's database, as one more process."""
-        return use_database(self.stack.database.url, self._blocker)
+        """Let Django in this process use the ground's database, as one more process.
+
+        The thread of the ground keeps its connection to PostgreSQL: to make one costs the
+        server more than most of what is asked. One to SQLite would keep the file open.
+        """
+        if (
+            self.kind == "sqlite"
+            or threading.get_ident() != self._thread
+            or self._connection.in_atomic_block
+        ):
+            return use_database(self.stack.database.url, self._blocker)
+        return _use_connection(self._connection, self._blocker)
 
     def number(self) -> int:
         """Return a number that no other scenario here has."""
@@ -206,19 +220,32 @@ def start_over_where_deadlocked(change: Callable[[], None]) -> None:
 @contextmanager
 def use_database(url: str, blocker: Any) -> Iterator[None]:
     """Let Django in this process use the database at `url`, as one more process."""
-    settings = connections.configure_settings(
-        {"default": read_database_url(url, pool=0)}
-    )
-    ours = load_backend(settings["default"]["ENGINE"]).DatabaseWrapper(
-        settings["default"], "default"
-    )
+    ours = _make_connection(url)
+    try:
+        with _use_connection(ours, blocker):
+            yield
+    finally:
+        ours.close()
+
+
+def _make_connection(url: str) -> Any:
+    """Return a connection of Django's that is made when first needed, and anew where it broke."""
+    database = {**read_database_url(url, pool=0), "CONN_HEALTH_CHECKS": True}
+    settings = connections.configure_settings({"default": database})["default"]
+    settings["CONN_MAX_AGE"] = None
+    return load_backend(settings["ENGINE"]).DatabaseWrapper(settings, "default")
+
+
+@contextmanager
+def _use_connection(ours: Any, blocker: Any) -> Iterator[None]:
     before = connections["default"]
     connections["default"] = ours
     try:
         with blocker.unblock():
+            # One that was kept is looked at first: its server may have been restarted.
+            ours.close_if_unusable_or_obsolete()
             yield
     finally:
-        ours.close()
         connections["default"] = before
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any, Final
 
+from clevertap_sync import insight
 from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.models import Integration
 from tests.builders import an_account, an_api_key, an_app, an_integration
@@ -314,8 +315,9 @@ class Scene:
 
     def dead_letters(self) -> dict[str, int]:
         """Return how many dead letters there are for each reason."""
-        found = self.evidence().status["dead_letters"]
-        return dict(found)
+        with self.ground.django(), insight.read_in_snapshot():
+            found = insight.read_status(self.integration).as_json()
+        return dict(found["dead_letters"])
 
     def refresh(self) -> Integration:
         """Return the integration as it is now."""
