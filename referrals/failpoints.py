@@ -101,6 +101,11 @@ def reach_failpoint(place: Place) -> None:
         _pass(place)
 
 
+def is_armed(place: Place) -> bool:
+    """Return whether a fault was ordered at `place`."""
+    return place in _armed
+
+
 def parse_failpoints(orders: Sequence[str]) -> list[Failpoint]:
     """Read orders such as `claim.written=kill@2`: at the second pass, once.
 

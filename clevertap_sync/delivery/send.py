@@ -10,7 +10,6 @@ from typing import Self
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
 
 from clevertap_sync.clevertap.client import UploadResult
 from clevertap_sync.clevertap.errors import (
@@ -22,7 +21,7 @@ from clevertap_sync.clevertap.errors import (
 from clevertap_sync.clevertap.limits import encode_body
 from clevertap_sync.clevertap.outcomes import sort_outcome
 from clevertap_sync.clevertap.unknown_causes import UnknownCause
-from clevertap_sync.delivery.sql import row_writer
+from clevertap_sync.delivery.sql import lone_write, row_writer
 from clevertap_sync.delivery.work import Claim, MappedUpload
 from clevertap_sync.models import Attempt, Integration, Upload
 from clevertap_sync.process import worker_presence
@@ -88,7 +87,7 @@ def begin_attempt(claim: Claim, mapped: MappedUpload) -> Sending | None:
         "attempt_count": upload.attempt_count + 1,
         "leased_until": row_writer.DatabaseInstant(settings.LEASE_SECONDS),
     }
-    with transaction.atomic():
+    with lone_write.open_transaction(Place.ATTEMPT_WRITTEN):
         if not row_writer.write_rows(
             row_writer.UpdateRow(Upload, claim.row_while_leased, changes),
             row_writer.InsertRow(attempt, {"began_at": row_writer.NOW}),

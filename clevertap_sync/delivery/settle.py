@@ -14,7 +14,7 @@ from clevertap_sync.clevertap.retry import choose_backoff
 from clevertap_sync.delivery import counts, dead_letters, hold, split
 from clevertap_sync.delivery.account_lock import lock_account
 from clevertap_sync.delivery.send import RequestOutcome, Sending
-from clevertap_sync.delivery.sql import row_writer
+from clevertap_sync.delivery.sql import lone_write, row_writer
 from clevertap_sync.delivery.work import Claim, MappedUpload, Undelivered
 from clevertap_sync.insight.picks import read_position
 from clevertap_sync.models import Account, Attempt, Integration, Upload
@@ -50,8 +50,13 @@ def settle_result(
     verdicts = _read_verdicts(
         mapped, result, may_retry=claim.upload.failures < RECORD_RETRIES
     )
-    with transaction.atomic():
-        account = _lock_account_to_restore(claim)
+    restores = _may_restore_account(claim)
+    writes_letters = bool(verdicts.undelivered or claim.upload.replay_id)
+    with lone_write.open_transaction(
+        Place.SETTLE_WRITTEN,
+        writes_more=restores or writes_letters or bool(verdicts.to_retry),
+    ):
+        account = lock_account(claim.integration.pk) if restores else None
         if account is not None:
             _end_failures(
                 account, claim.integration.pk, sending.began_at, clock.read_now()
@@ -98,12 +103,13 @@ def settle_without_request(claim: Claim, mapped: MappedUpload) -> bool:
     return True
 
 
-def _lock_account_to_restore(claim: Claim) -> Account | None:
-    """Lock the account if a success changes its state, before any row of the upload."""
+def _may_restore_account(claim: Claim) -> bool:
+    """Return whether a success changes the account's state.
+
+    If so, the account is locked before any row of the upload.
+    """
     known = claim.integration.account
-    if not claim.in_fault_share and known.current_limit >= known.in_flight_limit:
-        return None
-    return lock_account(claim.integration.pk)
+    return claim.in_fault_share or known.current_limit < known.in_flight_limit
 
 
 def _end_failures(
