@@ -23,14 +23,9 @@ from clevertap_sync import receivers
 from clevertap_sync.delivery import map_upload
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
-from clevertap_sync.delivery.send import (
-    RequestOutcome,
-    Sending,
-    begin_attempt,
-    send_upload,
-)
+from clevertap_sync.delivery.send import RequestOutcome, begin_attempt, send_upload
 from clevertap_sync.delivery.settle import settle_result
-from clevertap_sync.delivery.work import Claim, MappedUpload
+from clevertap_sync.delivery.work import Claim, MappedUpload, Sending
 from clevertap_sync.models import Integration
 from clevertap_sync.process import slots
 from integration_project.wsgi import application

@@ -5,7 +5,8 @@ from collections.abc import Collection
 from itertools import islice
 from typing import Any, Final
 
-from clevertap_sync.delivery.send import RequestOutcome, Sending
+from clevertap_sync.delivery.send import RequestOutcome
+from clevertap_sync.delivery.work import Sending
 from clevertap_sync.models import Integration, Upload
 
 #: An upload may have come by as many requests as it has events.

@@ -20,10 +20,23 @@ from django.db.models import F, Q
 
 from clevertap_sync.clevertap.errors import NoAnswerError
 from clevertap_sync.clevertap.unknown_causes import UnknownCause
-from clevertap_sync.delivery import caution, company, hold, replay, revival, split
+from clevertap_sync.delivery import (
+    at_once,
+    caution,
+    company,
+    hold,
+    replay,
+    revival,
+    split,
+)
 from clevertap_sync.delivery.sql import account_state, open_floor, row_writer
 from clevertap_sync.delivery.sql.account_state import IntegrationState
-from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD, Claim, ProbeClaim
+from clevertap_sync.delivery.work import (
+    EVENTS_PER_UPLOAD,
+    IDLE_CLAIMS,
+    Claim,
+    ProbeClaim,
+)
 from clevertap_sync.insight.mapping_settings import (
     build_settings,
     build_settings_for_claim,
@@ -33,27 +46,27 @@ from clevertap_sync.process import slots
 from referrals import failpoints
 from referrals.failpoints import Place
 
-IDLE_CLAIMS = 3
 _UPLOADS_READ = 20
 _Turn = Callable[[Integration, IntegrationState, datetime], "Claim | None"]
 _WORKER_ENDED = "The worker ended before the answer came."
 
 
 def claim_next(
-    integration_id: int, *, glances: bool = False
+    integration_id: int, *, glances: bool = False, begins: bool = False
 ) -> Claim | ProbeClaim | None:
     """Lease the next work of the integration's account, least recently served first.
 
     Returns None when there is nothing to do, or nothing may be done now. The caller
     gives the slot back (`slots.release_slot`) when it is done. With `glances`, it looks
-    without a lock first: for a caller who expects to find nothing.
+    without a lock first: for a caller who expects to find nothing. With `begins`, a small
+    range of a busy integration is begun as well: for a caller who has just delivered it.
     """
     if glances and not _may_find_work(integration_id):
         return None
     work = None
     try:
         with transaction.atomic():
-            work = _claim_on_account(integration_id)
+            work = _claim_on_account(integration_id, begins=begins)
             if work is not None:
                 failpoints.reach_failpoint(Place.CLAIM_WRITTEN)
     except BaseException:
@@ -78,7 +91,9 @@ def _may_find_work(integration_id: int) -> bool:
     )
 
 
-def _claim_on_account(integration_id: int) -> Claim | ProbeClaim | None:
+def _claim_on_account(
+    integration_id: int, *, begins: bool
+) -> Claim | ProbeClaim | None:
     found = account_state.read_account_state(integration_id, locks=True)
     if found is None:
         return None
@@ -86,11 +101,13 @@ def _claim_on_account(integration_id: int) -> Claim | ProbeClaim | None:
     room = hold.find_in_flight_limit(account) - found.in_flight
     if room <= 0:
         return None
-    for state in states:
-        if not state.may_have_work():
+    for each in states:
+        if not each.may_have_work():
             continue
+        is_own = each.integration_id == integration_id
+        state = replace(each, may_begin=True) if begins and is_own else each
         if work := _claim_for_integration(state.build_integration(account), state, now):
-            claimers = slots.count_claimers(each.integration_id for each in states)
+            claimers = slots.count_claimers(other.integration_id for other in states)
             if isinstance(work, Claim) and room - 1 <= claimers:
                 # This process's own threads fill the account's limit, so another worker
                 # would find it full. A ring costs that worker as much as half an upload.
@@ -247,12 +264,7 @@ def _lease_upload(
     upload.lease_token += 1
     upload.idle_claims += 1
     upload.leased_until = now + timedelta(seconds=settings.LEASE_SECONDS)
-    integration.last_served_at = now
-    served = row_writer.UpdateRow(
-        Integration,
-        {"id": integration.pk},
-        {"last_served_at": now, "cursor": integration.cursor},
-    )
+    served = _build_served_row(integration, now)
     if upload._state.adding:
         row_writer.write_rows(served, row_writer.InsertRow(upload, {}))
         open_floor.learn_new_upload(integration.account_id, integration.pk, upload.pk)
@@ -262,6 +274,15 @@ def _lease_upload(
     # While it fails, its uploads go one at a time.
     ring_others = ring_others and not integration.failures
     return Claim(upload, integration, upload.lease_token, ring_others=ring_others)
+
+
+def _build_served_row(integration: Integration, now: datetime) -> row_writer.UpdateRow:
+    integration.last_served_at = now
+    return row_writer.UpdateRow(
+        Integration,
+        {"id": integration.pk},
+        {"last_served_at": now, "cursor": integration.cursor},
+    )
 
 
 def _lease_next_in_turn(
@@ -337,7 +358,12 @@ def _lease_next_range(
     ring_others = state.waiting >= 2 * EVENTS_PER_UPLOAD
     left_some = state.waiting > most or state.unleased > 0
     is_busy = not left_some and company.is_busy(integration.last_served_at, now)
-    claim = _lease_upload(upload, integration, now, ring_others=ring_others)
+    claim = None
+    if is_busy and state.may_begin and at_once.may_begin(integration, state.waiting):
+        served = _build_served_row(integration, now)
+        claim = at_once.lease_and_begin(upload, integration, served)
+    if claim is None:
+        claim = _lease_upload(upload, integration, now, ring_others=ring_others)
     return replace(claim, left_some=left_some, is_busy=is_busy)
 
 

@@ -21,14 +21,9 @@ from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.company import Company
 from clevertap_sync.delivery.failure import settle_failure
 from clevertap_sync.delivery.probe import send_probe
-from clevertap_sync.delivery.send import (
-    RequestOutcome,
-    Sending,
-    begin_attempt,
-    send_upload,
-)
+from clevertap_sync.delivery.send import RequestOutcome, begin_attempt, send_upload
 from clevertap_sync.delivery.settle import settle_result, settle_without_request
-from clevertap_sync.delivery.work import Claim, MappedUpload, ProbeClaim
+from clevertap_sync.delivery.work import Claim, MappedUpload, ProbeClaim, Sending
 from clevertap_sync.models import Upload
 from clevertap_sync.process import clock, slots, stopping
 from referrals import failpoints
@@ -63,7 +58,11 @@ def deliver(
         while not stopping.is_stopping():
             if claims >= CLAIMS_PER_TURN and company.call_another():
                 break
-            work = claim_next(integration_id, glances=company.expects_nothing)
+            work = claim_next(
+                integration_id,
+                glances=company.expects_nothing,
+                begins=company.has_promised,
+            )
             if work is None:
                 if company.looks_again():
                     continue
@@ -90,22 +89,28 @@ def _carry_out(work: Claim | ProbeClaim) -> int:
     if isinstance(work, ProbeClaim):
         send_probe(work)
         return 1
-    mapped = map_upload.map_upload(work)
-    if groups := map_upload.group_picks(work, mapped):
-        _split_if_leased(work, groups)
+    if work.begun is not None:
+        return _send_and_settle(work, work.begun.mapped, work.begun.sending)
+    return _map_and_send(work)
+
+
+def _map_and_send(claim: Claim) -> int:
+    mapped = map_upload.map_upload(claim)
+    if groups := map_upload.group_picks(claim, mapped):
+        _split_if_leased(claim, groups)
         return 0
     if not mapped.records:
-        settle_without_request(work, mapped)
+        settle_without_request(claim, mapped)
         return 0
-    if not canary.try_canary(work, mapped):
+    if not canary.try_canary(claim, mapped):
         return 0
-    return _send_and_settle(work, mapped)
-
-
-def _send_and_settle(claim: Claim, mapped: MappedUpload) -> int:
     sending = begin_attempt(claim, mapped)
     if sending is None:
         return 0
+    return _send_and_settle(claim, mapped, sending)
+
+
+def _send_and_settle(claim: Claim, mapped: MappedUpload, sending: Sending) -> int:
     failpoints.reach_failpoint(Place.ATTEMPT_COMMITTED)
     outcome = send_upload(claim.integration, sending, list(mapped.encoded_records()))
     failpoints.reach_failpoint(Place.REQUEST_ANSWERED)

@@ -17,10 +17,10 @@ from clevertap_sync.clevertap.retry import (
 )
 from clevertap_sync.delivery import counts, dead_letters, hold, split
 from clevertap_sync.delivery.account_lock import lock_account
-from clevertap_sync.delivery.send import RequestOutcome, Sending
+from clevertap_sync.delivery.send import RequestOutcome
 from clevertap_sync.delivery.settle import build_ended_attempt
 from clevertap_sync.delivery.sql import row_writer
-from clevertap_sync.delivery.work import Claim, MappedUpload, Undelivered
+from clevertap_sync.delivery.work import Claim, MappedUpload, Sending, Undelivered
 from clevertap_sync.models import Account, Integration, Upload
 from clevertap_sync.process import clock
 from referrals import failpoints

@@ -19,9 +19,13 @@ from clevertap_sync.clevertap.reasons import (
     WAITING_FOR_IDENTITY,
 )
 from clevertap_sync.delivery import split, unknown_outcomes
-from clevertap_sync.delivery.claim import IDLE_CLAIMS
 from clevertap_sync.delivery.pins import put_pinned_people
-from clevertap_sync.delivery.work import Claim, MappedUpload, Undelivered
+from clevertap_sync.delivery.work import (
+    IDLE_CLAIMS,
+    Claim,
+    MappedUpload,
+    Undelivered,
+)
 from clevertap_sync.insight.mapping_settings import read_settings
 from clevertap_sync.insight.picks import make_pick, read_position
 from clevertap_sync.process.delivery_faults import describe_fault

@@ -11,10 +11,10 @@ from clevertap_sync.clevertap.limits import encode_body, make_probe_record
 from clevertap_sync.clevertap.retry import Bisect, Hold
 from clevertap_sync.delivery import attempt_line, failure, hold, hold_cause
 from clevertap_sync.delivery.account_lock import lock_account
-from clevertap_sync.delivery.send import RequestOutcome, Sending, post_records
+from clevertap_sync.delivery.send import RequestOutcome, post_records
 from clevertap_sync.delivery.settle import build_ended_attempt
 from clevertap_sync.delivery.sql import row_writer
-from clevertap_sync.delivery.work import ProbeClaim
+from clevertap_sync.delivery.work import ProbeClaim, Sending
 from clevertap_sync.models import Account, Attempt, Integration
 from clevertap_sync.process import clock, worker_presence
 from clevertap_sync.process.account_access import give_connection_back

@@ -5,8 +5,7 @@ import logging
 import time
 import traceback
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Self
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -22,7 +21,7 @@ from clevertap_sync.clevertap.limits import encode_body
 from clevertap_sync.clevertap.outcomes import sort_outcome
 from clevertap_sync.clevertap.unknown_causes import UnknownCause
 from clevertap_sync.delivery.sql import lone_write, row_writer
-from clevertap_sync.delivery.work import Claim, MappedUpload
+from clevertap_sync.delivery.work import Claim, MappedUpload, Sending
 from clevertap_sync.models import Attempt, Integration, Upload
 from clevertap_sync.process import worker_presence
 from clevertap_sync.process.account_access import give_connection_back, open_client
@@ -36,25 +35,6 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Sending:
-    """A begun attempt: the body, and the start by the database's clock and by our own."""
-
-    attempt: Attempt
-    body: bytes
-    began: float
-
-    @classmethod
-    def begin(cls, attempt: Attempt, body: bytes) -> Self:
-        """Return the sending of an attempt that was just written down."""
-        return cls(attempt, body, time.monotonic())
-
-    @property
-    def began_at(self) -> datetime:
-        """Return the database's instant at which the attempt began."""
-        return self.attempt.began_at
-
-
-@dataclass(frozen=True, slots=True)
 class RequestOutcome:
     """A request's result or error, and how long it took."""
 
@@ -65,6 +45,42 @@ class RequestOutcome:
 
 def begin_attempt(claim: Claim, mapped: MappedUpload) -> Sending | None:
     """Save the attempt before its request is sent. None if the lease was lost meanwhile."""
+    upload = claim.upload
+    attempt, body, changes = _prepare_attempt(claim, mapped)
+    with lone_write.open_transaction(Place.ATTEMPT_WRITTEN):
+        if not row_writer.write_rows(
+            row_writer.UpdateRow(Upload, claim.row_while_leased, changes),
+            row_writer.InsertRow(attempt, {"began_at": row_writer.NOW}),
+        ):
+            return None
+        failpoints.reach_failpoint(Place.ATTEMPT_WRITTEN)
+    if upload.body_hash and upload.body_hash != changes["body_hash"]:
+        logger.warning(
+            "Upload %s goes again with another body: a release or an erasure changed it",
+            upload.pk,
+        )
+    return Sending.begin(attempt, body)
+
+
+def begin_new_upload(
+    claim: Claim, mapped: MappedUpload, served: row_writer.UpdateRow
+) -> Sending:
+    """Write a new upload with its attempt, after `served`, in the caller's transaction."""
+    attempt, body, changes = _prepare_attempt(claim, mapped)
+    begun = {"began_at": row_writer.NOW, "upload_id": row_writer.KEY_BEFORE}
+    row_writer.write_rows(
+        served,
+        row_writer.InsertRow(claim.upload, changes),
+        row_writer.InsertRow(attempt, begun),
+    )
+    failpoints.reach_failpoint(Place.ATTEMPT_WRITTEN)
+    return Sending.begin(attempt, body)
+
+
+def _prepare_attempt(
+    claim: Claim, mapped: MappedUpload
+) -> tuple[Attempt, bytes, dict[str, Any]]:
+    """Return the attempt to write, its body, and what changes on the upload with it."""
     body = encode_body(mapped.encoded_records())
     digest = hashlib.sha256(body).hexdigest()
     upload = claim.upload
@@ -87,19 +103,7 @@ def begin_attempt(claim: Claim, mapped: MappedUpload) -> Sending | None:
         "attempt_count": upload.attempt_count + 1,
         "leased_until": row_writer.DatabaseInstant(settings.LEASE_SECONDS),
     }
-    with lone_write.open_transaction(Place.ATTEMPT_WRITTEN):
-        if not row_writer.write_rows(
-            row_writer.UpdateRow(Upload, claim.row_while_leased, changes),
-            row_writer.InsertRow(attempt, {"began_at": row_writer.NOW}),
-        ):
-            return None
-        failpoints.reach_failpoint(Place.ATTEMPT_WRITTEN)
-    if differs:
-        logger.warning(
-            "Upload %s goes again with another body: a release or an erasure changed it",
-            upload.pk,
-        )
-    return Sending.begin(attempt, body)
+    return attempt, body, changes
 
 
 def send_upload(

@@ -13,9 +13,9 @@ from clevertap_sync.clevertap.reasons import find_reason_for_code
 from clevertap_sync.clevertap.retry import choose_backoff
 from clevertap_sync.delivery import counts, dead_letters, hold, split
 from clevertap_sync.delivery.account_lock import lock_account
-from clevertap_sync.delivery.send import RequestOutcome, Sending
+from clevertap_sync.delivery.send import RequestOutcome
 from clevertap_sync.delivery.sql import lone_write, row_writer
-from clevertap_sync.delivery.work import Claim, MappedUpload, Undelivered
+from clevertap_sync.delivery.work import Claim, MappedUpload, Sending, Undelivered
 from clevertap_sync.insight.picks import read_position
 from clevertap_sync.models import Account, Attempt, Integration, Upload
 from clevertap_sync.process import clock, delivery_times

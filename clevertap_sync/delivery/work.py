@@ -1,17 +1,21 @@
 """The values that travel between the steps of a delivery."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import Any, Self
 
 from clevertap_sync.clevertap.limits import MAX_RECORDS
 from clevertap_sync.clevertap.mapping import EventRecord, KeptBack, Unmappable
 from clevertap_sync.clevertap.reasons import WAITING
 from clevertap_sync.insight.picks import make_pick
-from clevertap_sync.models import Integration, Upload
+from clevertap_sync.models import Attempt, Integration, Upload
 
 # An event names at most two people, so whole events fill a request to its limit.
 EVENTS_PER_UPLOAD = MAX_RECORDS // 2
+# After so many claims that ended before a request, an upload is halved.
+IDLE_CLAIMS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,7 @@ class Claim:
     `ring_others`: another worker would find something to do at once.
     `left_some`: the next claim will most likely find something, too.
     `is_busy`: the integration was served a moment ago, and this upload is a small one.
+    `begun`: it is mapped, and its attempt is written, already.
     """
 
     upload: Upload
@@ -31,6 +36,7 @@ class Claim:
     ring_others: bool = False
     left_some: bool = True
     is_busy: bool = False
+    begun: "Begun | None" = None
 
     @property
     def row_while_leased(self) -> dict[str, Any]:
@@ -134,3 +140,30 @@ class MappedUpload:
     def encoded_records(self) -> Sequence[bytes]:
         """Return each record's JSON."""
         return [record.json for record in self.records]
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A begun attempt: the body, and the start by the database's clock and by our own."""
+
+    attempt: Attempt
+    body: bytes
+    began: float
+
+    @classmethod
+    def begin(cls, attempt: Attempt, body: bytes) -> Self:
+        """Return the sending of an attempt that was just written down."""
+        return cls(attempt, body, time.monotonic())
+
+    @property
+    def began_at(self) -> datetime:
+        """Return the database's instant at which the attempt began."""
+        return self.attempt.began_at
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A small range that was mapped and begun with its claim."""
+
+    mapped: MappedUpload
+    sending: Sending

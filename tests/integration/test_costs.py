@@ -183,6 +183,31 @@ def test_an_event_alone_takes_six_statements_of_which_the_last_locks_nothing(
     assert Upload.objects.get().delivered == 2
 
 
+def test_a_thread_that_delivered_a_moment_ago_claims_and_begins_in_one_statement(
+    integration,
+):
+    append(integration, 1)
+    deliver(integration.pk)
+    append(integration, 1)
+
+    with counted() as statements:
+        work = claim_next(integration.pk, begins=True)
+    assert isinstance(work, Claim)
+    assert work.begun is not None
+    sending = work.begun.sending
+    records = list(work.begun.mapped.encoded_records())
+    outcome = send_upload(work.integration, sending, records)
+    with counted() as settled:
+        settle_result(work, work.begun.mapped, sending, outcome, outcome.result)
+
+    # The state, the events, and the rows of integration, upload and attempt.
+    assert len(statements) == (3 if IS_POSTGRESQL else 9), statements
+    assert len(settled) == (1 if IS_POSTGRESQL else 2), settled
+    upload = Upload.objects.latest("pk")
+    assert (upload.delivered, upload.attempt_count, upload.idle_claims) == (2, 1, 0)
+    assert Attempt.objects.get(upload=upload).outcome == "ok"
+
+
 def test_a_thousand_events_cost_a_row_each_and_four_for_their_delivery(integration):
     append(integration, 1_000)
 

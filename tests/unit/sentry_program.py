@@ -96,7 +96,8 @@ def attempt(location: str, passcode: str = "") -> None:
     """Send a record to the account there, and log the attempt as a worker does."""
     from clevertap_sync.clevertap.locations import Location
     from clevertap_sync.delivery.attempt_line import log_attempt
-    from clevertap_sync.delivery.send import Sending, post_records
+    from clevertap_sync.delivery.send import post_records
+    from clevertap_sync.delivery.work import Sending
     from clevertap_sync.models import Account, Attempt, Integration
     from clevertap_sync.sandbox.accounts import ACCOUNTS
     from referrals.models import App

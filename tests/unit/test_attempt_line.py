@@ -5,7 +5,8 @@ import logging
 import pytest
 
 from clevertap_sync.delivery.attempt_line import log_attempt
-from clevertap_sync.delivery.send import RequestOutcome, Sending
+from clevertap_sync.delivery.send import RequestOutcome
+from clevertap_sync.delivery.work import Sending
 from clevertap_sync.models import Attempt, Integration
 from integration_project.observability.formatters import list_public_fields
 from referrals.models import App

@@ -139,6 +139,8 @@ class IntegrationState:
     head: int
     #: The integration's columns, the encrypted passcode among them.
     row: Sequence[Any] = field(repr=False)
+    #: Whether the caller would begin a small range in the same transaction.
+    may_begin: bool = False
 
     @property
     def waiting(self) -> int:

@@ -45,6 +45,16 @@ NOW = DatabaseInstant()
 
 
 @dataclass(frozen=True, slots=True)
+class KeyBefore:
+    """A value for a column: the primary key of the row that the step before wrote."""
+
+
+KEY_BEFORE = KeyBefore()
+#: What a statement computes in place of a parameter.
+_Computed = type[DatabaseInstant] | type[KeyBefore] | None
+
+
+@dataclass(frozen=True, slots=True)
 class UpdateRow:
     """Set columns of the row that `where` describes.
 
@@ -102,47 +112,53 @@ def _write_in_one_statement(steps: Sequence[Step]) -> datetime | None:
     with connection.cursor() as cursor:
         cursor.execute(statement, given)
         now, *found = cursor.fetchone()
+    before = None
     for step, key in zip(steps, found, strict=True):
         if isinstance(step, InsertRow) and key is not None:
-            _mark_stored(step, key, now)
+            _mark_stored(step, key, now, before)
+        before = key
     return now if found[0] is not None else None
 
 
 def _write_one_by_one(steps: Sequence[Step]) -> datetime | None:
     now = clock.read_now()
+    before = None
     for number, step in enumerate(steps):
         with connection.cursor() as cursor:
             cursor.execute(
                 _compose_lone_statement(_describe_step(step)),
-                list(_list_parameters(step, now)),
+                _list_parameters(step, now, before),
             )
             if not cursor.rowcount:
                 return now if number else None
             if isinstance(step, InsertRow):
-                _mark_stored(step, cursor.lastrowid, now)
+                _mark_stored(step, cursor.lastrowid, now, before)
+                before = cursor.lastrowid
     return now
 
 
-def _mark_stored(step: InsertRow, key: int, now: datetime) -> None:
+def _mark_stored(step: InsertRow, key: int, now: datetime, before: int | None) -> None:
     row = step.row
     row.pk = key
     for name, value in step.values.items():
-        setattr(row, name, _resolve_instant(value, now))
+        setattr(row, name, _resolve(value, now, before))
     row._state.adding, row._state.db = False, connection.alias
 
 
-def _resolve_instant(value: object, now: datetime) -> object:
-    return (
-        now + timedelta(seconds=value.seconds)
-        if isinstance(value, DatabaseInstant)
-        else value
-    )
+def _resolve(value: object, now: datetime, before: int | None) -> object:
+    """Return what the statement computed; `before` is the key that the step before wrote."""
+    if isinstance(value, DatabaseInstant):
+        return now + timedelta(seconds=value.seconds)
+    return before if isinstance(value, KeyBefore) else value
 
 
-def _list_parameters(step: Step, now: datetime | None = None) -> "list[Any]":
+def _list_parameters(
+    step: Step, now: datetime | None = None, before: int | None = None
+) -> "list[Any]":
     """Return the statement's parameters, in order.
 
-    Without `now`, a `DatabaseInstant` is its seconds, which the statement adds to its clock.
+    Without `now`, a `DatabaseInstant` is its seconds, which the statement adds to its clock,
+    and a `KeyBefore` is none, since the statement knows the key.
     """
     if isinstance(step, UpdateRow):
         fields = _list_fields(step.model)
@@ -154,16 +170,16 @@ def _list_parameters(step: Step, now: datetime | None = None) -> "list[Any]":
             (name, step.values.get(name, getattr(step.row, name)))
             for name in _list_insertable_fields(type(step.row))
         ]
-    return [_prepare_parameter(fields[name], value, now) for name, value in pairs]
+    if now is None:
+        pairs = [each for each in pairs if each[1] is not KEY_BEFORE]
+    else:
+        pairs = [(name, _resolve(value, now, before)) for name, value in pairs]
+    return [_prepare_parameter(fields[name], value) for name, value in pairs]
 
 
-def _prepare_parameter(
-    field: "Field[Any, Any]", value: object, now: datetime | None
-) -> Any:  # noqa: ANN401 - what the driver takes
+def _prepare_parameter(field: "Field[Any, Any]", value: object) -> Any:  # noqa: ANN401 - what the driver takes
     if isinstance(value, DatabaseInstant):
-        if now is None:
-            return value.seconds
-        value = _resolve_instant(value, now)
+        return value.seconds
     if value is None or type(value) is _PLAIN_TYPES.get(type(field)):
         return value
     return field.get_db_prep_save(value, connection)
@@ -173,29 +189,32 @@ def _prepare_parameter(
 class _StepForm:
     """Everything about a step but its values: what its statement is composed from.
 
-    `values` has, per column, whether it is a `DatabaseInstant`; `where`, whether it is not None.
+    `values` has, per column, what the statement computes; `where`, whether it is not None.
     """
 
     model: type[Model]
     is_new: bool
-    values: tuple[tuple[str, bool], ...]
+    values: tuple[tuple[str, _Computed], ...]
     where: tuple[tuple[str, bool], ...] = ()
 
 
 def _describe_step(step: Step) -> _StepForm:
     if isinstance(step, UpdateRow):
-        values = tuple(
-            (n, isinstance(v, DatabaseInstant)) for n, v in step.values.items()
-        )
+        values = tuple((n, _find_computed(v)) for n, v in step.values.items())
         where = tuple((name, value is not None) for name, value in step.where.items())
         return _StepForm(step.model, is_new=False, values=values, where=where)
-    later = {n for n, v in step.values.items() if isinstance(v, DatabaseInstant)}
+    computed = {n: _find_computed(v) for n, v in step.values.items()}
     model = type(step.row)
     return _StepForm(
         model,
         is_new=True,
-        values=tuple((n, n in later) for n in _list_insertable_fields(model)),
+        values=tuple((n, computed.get(n)) for n in _list_insertable_fields(model)),
     )
+
+
+def _find_computed(value: object) -> _Computed:
+    kind = type(value)
+    return kind if kind in (DatabaseInstant, KeyBefore) else None
 
 
 @cache
@@ -204,9 +223,11 @@ def _compose_statement(forms: tuple[_StepForm, ...]) -> str:
     steps, keys = ["instant AS MATERIALIZED (SELECT clock_timestamp() AS now)"], []
     for number, form in enumerate(forms):
         after = f"EXISTS (SELECT FROM step_{number - 1})" if number else "TRUE"
-        body = _compose_step(
-            form, "(SELECT now FROM instant) + %s * interval '1 second'", after
-        )
+        computed: dict[_Computed, str] = {
+            DatabaseInstant: "(SELECT now FROM instant) + %s * interval '1 second'",
+            KeyBefore: f"(SELECT id FROM step_{number - 1})",
+        }
+        body = _compose_step(form, computed, after)
         steps.append(f"step_{number} AS ({body} RETURNING id)")
         keys.append(f"(SELECT id FROM step_{number})")
     return f"WITH {', '.join(steps)} SELECT now, {', '.join(keys)} FROM instant"
@@ -214,13 +235,15 @@ def _compose_statement(forms: tuple[_StepForm, ...]) -> str:
 
 @cache
 def _compose_lone_statement(form: _StepForm) -> str:
-    return _compose_step(form, "%s", "TRUE")
+    return _compose_step(form, {}, "TRUE")
 
 
-def _compose_step(form: _StepForm, later: str, after: str) -> str:
-    """Return a step's statement; `later` is the SQL of an instant, `after` a condition."""
+def _compose_step(
+    form: _StepForm, computed: Mapping[_Computed, str], after: str
+) -> str:
+    """Return a step's statement; `computed` has SQL in place of values, `after` a condition."""
     fields, table = _list_fields(form.model), form.model._meta.db_table
-    placeholders = {name: later if is_later else "%s" for name, is_later in form.values}
+    placeholders = {name: computed.get(kind, "%s") for name, kind in form.values}
     if form.is_new:
         names = ", ".join(str(fields[name].column) for name in placeholders)
         chosen = ", ".join(placeholders.values())

@@ -6,10 +6,11 @@ import pytest
 
 from clevertap_sync.delivery import company
 from clevertap_sync.delivery.deliver import CLAIMS_PER_TURN, deliver
-from clevertap_sync.models import Upload
-from clevertap_sync.process import doorbell, people_wakeups, stopping
+from clevertap_sync.models import Attempt, Upload
+from clevertap_sync.process import doorbell, people_wakeups, slots, stopping
 from clevertap_sync.tasks import deliver_task
 from referrals import failpoints, log
+from referrals.failpoints import Place
 from tests.builders import a_sent_event, a_sent_identify, an_app, an_integration
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -155,6 +156,49 @@ def test_a_thread_that_stops_while_it_waits_rings_for_another(
 
     assert rings == [busy.pk]
     assert not is_rung(bell, busy)
+
+
+def test_what_dies_before_a_claim_and_its_attempt_are_written_leaves_neither(
+    busy, append, meanwhile
+):
+    append(a_sent_event(id="first"))
+    meanwhile[0].append(lambda: append(a_sent_event(id="second")))
+    failpoints.arm_failpoints(failpoints.parse_failpoints(["claim.written=raise@2"]))
+
+    with pytest.raises(failpoints.FailpointError):
+        deliver(busy.pk, lingers=True)
+
+    assert uploaded() == [(1, 1), (2, 2)]
+    assert Attempt.objects.count() == 2
+    assert slots.count_busy(busy.pk) == 0
+    deliver(busy.pk)
+    assert uploaded() == [(1, 1), (2, 2), (3, 3)]
+
+
+def test_a_range_of_which_nothing_is_sent_is_settled_without_an_attempt(
+    busy, append, meanwhile
+):
+    append(a_sent_event(id="first"))
+    meanwhile[0].append(lambda: append(a_sent_identify()))
+
+    deliver(busy.pk, lingers=True)
+
+    assert uploaded() == [(1, 1), (2, 2), (3, 3)]
+    assert not Upload.objects.open().exists()
+    assert Attempt.objects.count() == 2
+
+
+def test_a_first_claim_is_written_before_anything_is_mapped(busy, append, monkeypatch):
+    """So that a process that an event kills counts its claims of it."""
+    seen = []
+    append(a_sent_event(id="first"))
+    monkeypatch.setattr(
+        failpoints, "reach_failpoint", lambda place: seen.append((place, uploaded()))
+    )
+
+    deliver(busy.pk)
+
+    assert (Place.EVENT_MAPPED, [(1, 1), (2, 2)]) in seen
 
 
 @pytest.mark.usefixtures("meanwhile")

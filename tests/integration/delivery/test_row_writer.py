@@ -109,3 +109,23 @@ def test_a_row_is_read_as_the_orm_reads_it(integration, model):
 
 def fields_of(model):
     return model._meta.concrete_fields
+
+
+@pytest.mark.django_db
+def test_a_row_may_point_at_the_one_that_the_step_before_wrote(integration, upload):
+    new = Upload(integration=integration, first=3, last=3, settings={})
+    attempt = an_attempt(integration, new)
+
+    row_writer.write_rows(
+        row_writer.InsertRow(
+            new, dict.fromkeys(("created_at", "due_at"), row_writer.NOW)
+        ),
+        row_writer.InsertRow(
+            attempt,
+            {"began_at": row_writer.NOW, "upload_id": row_writer.KEY_BEFORE},
+        ),
+    )
+
+    assert new.pk > upload.pk
+    assert attempt.upload_id == new.pk
+    assert list(new.attempts.all()) == [attempt]
