@@ -171,6 +171,21 @@ def test_cookies_are_not_kept(client, clevertap):
     assert "Cookie" not in clevertap.requests[1].headers
 
 
+def test_what_is_kept_for_the_next_request_holds_no_credentials_and_names_nobody(
+    client, clevertap
+):
+    clevertap.answers(200, ACCEPTED)
+    clevertap.answers(200, {"status": "success", "record": {}})
+
+    client.upload(BODY, RECORDS)
+    client.fetch_profile("ann@example.com")
+
+    [draft] = client._transport._drafts.values()
+    assert draft.url == f"{clevertap.url}/1/upload"
+    assert draft.body is None
+    assert not [name for name in draft.headers if name.startswith("X-CleverTap")]
+
+
 def test_netrc_adds_no_credentials(client, clevertap, tmp_path, monkeypatch):
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login someone password else\n")

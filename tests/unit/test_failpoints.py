@@ -37,6 +37,13 @@ def test_an_order_is_carried_out_at_its_nth_pass_and_once():
     failpoints.reach_failpoint(Place.CLAIM_WRITTEN)
 
 
+def test_a_place_is_armed_if_a_fault_is_ordered_there():
+    failpoints.arm_failpoints(failpoints.parse_failpoints(["claim.written=raise@3"]))
+
+    assert failpoints.is_armed(Place.CLAIM_WRITTEN)
+    assert not failpoints.is_armed(Place.CLAIM_COMMITTED)
+
+
 def test_orders_are_read_with_place_action_and_number():
     orders = ["settle.written=kill", "append.committed=hang@12"]
 
