@@ -136,6 +136,20 @@ def stack(request, make_stack):
     return make_stack(request.param)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Look for no garbage among modules and tests: all of them stay until the end.
+
+    It took a quarter of the time in which each process collects.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
     """Let xdist keep together the tests of an `xdist_group`, which it reads in their names.
