@@ -37,31 +37,36 @@ KEPT = frozenset({"auth_permission", "django_content_type", "django_migrations"}
 #: the database by the ORM alone for what other tests here ask on both, and what asks no
 #: database or brings its own. The log, claims and verdicts, retention, erasure, tallies,
 #: books, paged and exported lists, figures, health, metrics and migrations run on both,
-#: as does whatever commits (`transaction=True`): it is about locks.
+#: as does whatever commits (`transaction=True`): it is about locks. So does, of a file
+#: that is named here, what is marked `both_databases`.
 _SAME_SUBJECTS = {
     "admin/": """
         alerts app_form checking erasing history ingest integration_form keys_and_apps
-        names_and_kinds page_costs pages people_page preview replay_range roles safety
-        seen sending set_up site sources switch waits_on_pages
+        lifecycle login names_and_kinds page_costs pages people_page preview replay_range
+        roles safety seen sending session_end set_up site source_mapping sources
+        waits_on_pages
     """,
     "alerting/": """
-        failing heartbeats muting sending signature
+        failing heartbeats muting sending signature watch
     """,
     "delivery/": """
-        bisect canary cause doubt forget_command holds replay_command witness
+        bisect canary forget_command hold_cause holds platform_samples replay_command
+        restored_backup unknown_outcomes
     """,
     "reconciliation/": """
         planted_causes silent_cases whole_way
     """,
     "reconciliation/comparing/": """
-        reconcile_command
+        comparison reconcile_command
     """,
     "hooks/": """
-        hook_edge hook_hostile hook_turns
+        documented_commands hook_document hook_edge hook_hostile hook_turns segment
+        segment_destination send_sample source_findings
     """,
     "": """
         api_dry_run api_edge api_hostile api_pages api_shortcut broker check_clevertap
-        code_samples database_pool harness keys_of_secrets provision refusals
+        code_samples database_pool demo error_pages findings_elsewhere harness
+        import_exports keys_of_secrets provision provision_file provision_source
         request_log security_headers
     """,
 }
@@ -94,8 +99,9 @@ def _is_seen_on_postgresql(item):
 def _is_the_same_on_sqlite(item):
     marker = item.get_closest_marker("django_db")
     commits = marker is not None and marker.kwargs.get("transaction", False)
+    is_exempt = commits or item.get_closest_marker("both_databases")
     name = item.path.relative_to(HERE).as_posix()
-    return name in THE_SAME_ON_SQLITE and not commits
+    return name in THE_SAME_ON_SQLITE and not is_exempt
 
 
 @pytest.fixture(scope="session")

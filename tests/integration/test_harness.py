@@ -11,6 +11,7 @@ import pytest
 
 from tests.harness import commands, databases, nursery, process
 from tests.harness.commands import ROOT
+from tests.integration.conftest import HERE, THE_SAME_ON_SQLITE
 
 KILLED_RUN = """
 import os, signal
@@ -147,3 +148,9 @@ def test_what_a_process_had_forked_ends_with_it_and_what_others_had_does_not(tmp
     assert kept.returncode is None
     ours.close()
     process.wait_until(lambda: not is_there(kept.pid))
+
+
+def test_what_is_left_to_postgresql_is_there():
+    missing = {name for name in THE_SAME_ON_SQLITE if not (HERE / name).is_file()}
+
+    assert not missing

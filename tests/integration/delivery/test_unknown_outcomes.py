@@ -238,6 +238,7 @@ def test_parts_have_no_more_retries_of_555_than_the_whole(engine, integration, a
     assert {part.failures for part in parts} == {19}
 
 
+@pytest.mark.both_databases
 def test_workers_that_die_over_an_upload_count_as_outcomes(engine, integration, append):
     append(*people(1, **A_CLICK))
     for _ in range(unknown_outcomes.MOST_UNKNOWN_OUTCOMES):
@@ -350,6 +351,7 @@ SEEDS = [
 ]
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("seed", SEEDS)
 def test_whatever_happens_no_record_is_sent_more_often(
     engine, integration, append, seed
