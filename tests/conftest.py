@@ -1,6 +1,7 @@
 """What every test has: settings, a database when it asks for one, hypothesis."""
 
 import contextlib
+import functools
 import gc
 import importlib
 import os
@@ -70,6 +71,13 @@ def postgresql_server():
 @pytest.fixture(autouse=True)
 def _no_hints():
     """Let no test know what another left: its database gives the same IDs again."""
+    for forget in _list_what_forgets():
+        forget()
+
+
+@functools.cache
+def _list_what_forgets():
+    """Return what clears each memory of this process; they are looked up once."""
     from clevertap_sync.delivery.sql import open_floor
     from clevertap_sync.process import (
         delivery_times,
@@ -89,20 +97,22 @@ def _no_hints():
     )
     from referrals.ingest import background
 
-    open_floor.clear_floors()
-    people_wakeups.clear_wakeups()
-    duration_counts.clear_durations()
-    delivery_times.clear_deliveries()
-    process_presence.clear_presence()
-    known_sources.clear_known_sources()
-    segment_sources.clear_chosen_sources()
-    outage.database.note_success()
-    drain.clear_aside()
-    spool.clear_silence()
-    spool_losses.clear_losses()
-    capture.clear_captures()
-    background.clear_counts()
-    last_calls.clear_last_calls()
+    return (
+        open_floor.clear_floors,
+        people_wakeups.clear_wakeups,
+        duration_counts.clear_durations,
+        delivery_times.clear_deliveries,
+        process_presence.clear_presence,
+        known_sources.clear_known_sources,
+        segment_sources.clear_chosen_sources,
+        outage.database.note_success,
+        drain.clear_aside,
+        spool.clear_silence,
+        spool_losses.clear_losses,
+        capture.clear_captures,
+        background.clear_counts,
+        last_calls.clear_last_calls,
+    )
 
 
 @pytest.fixture

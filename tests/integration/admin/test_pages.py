@@ -110,35 +110,32 @@ def add_rows(integration, count):
         RejectedEvent.objects.create(app=other, source="celery", detail="x")
 
 
-@pytest.mark.parametrize("page", LISTS)
-def test_a_list_shows_no_identity_and_costs_the_same_with_more_rows(
-    admin, delivered, page
-):
-    def queries():
-        with CaptureQueriesContext(
-            connection,
-        ) as captured:
+def test_a_list_shows_no_identity_and_costs_the_same_with_more_rows(admin, delivered):
+    def queries(page):
+        with CaptureQueriesContext(connection) as captured:
             response = admin.get(f"/admin/{page}")
-        assert response.status_code == 200
+        assert response.status_code == 200, page
         # The list of events names people to those who may see them, and alone does.
         if page != "events/":
-            assert ANN not in text_of(response)
-            assert BOB not in text_of(response)
+            assert ANN not in text_of(response), page
+            assert BOB not in text_of(response), page
         return captured.captured_queries
 
     add_rows(delivered, 1)
-    before = queries()
+    before = {page: queries(page) for page in LISTS}
     add_rows(delivered, 5)
-    after = queries()
+    after = {page: queries(page) for page in LISTS}
 
-    # These two ask more where there is more to tell, such as what fell out first.
-    assert page in {"", "problems/"} or len(after) == len(before)
-    assert len(after) <= {"": 45, "problems/": 30}.get(page, 12)
     uncapped = re.compile(
         r'SELECT COUNT\(\*\)[^(]*FROM "(?!auth|django)\w+"', re.IGNORECASE
     )
-    if page.startswith("clevertap_sync") or page == "events/":
-        assert not [q["sql"] for q in after if uncapped.search(q["sql"])]
+    for page in LISTS:
+        # These two ask more where there is more to tell, such as what fell out first.
+        is_told_more = page in {"", "problems/"}
+        assert is_told_more or len(after[page]) == len(before[page]), page
+        assert len(after[page]) <= {"": 45, "problems/": 30}.get(page, 12), page
+        if page.startswith("clevertap_sync") or page == "events/":
+            assert not [q["sql"] for q in after[page] if uncapped.search(q["sql"])]
 
 
 def test_an_upload_of_no_record_was_not_delivered(admin, sandbox, integration):

@@ -20,8 +20,8 @@ from tests.integration.admin.permissions import SUPERUSER, check_answer
 from tests.integration.admin.test_integration_form import typed
 from tests.integration.admin.walk import OWN, a_side, addresses, state, writes
 
-#: What each address is posted: nothing, and what makes one act.
-BODIES = ({}, {"post": "yes"}, {"location": "sg1", "start": "now"})
+#: What each address is posted: nothing, and what makes any of them act.
+BODIES = ({}, {"post": "yes", "location": "sg1", "start": "now"})
 
 
 @pytest.fixture(autouse=True)
