@@ -26,7 +26,7 @@ READING = re.findall(r"^\d+\. `([^`]+)`: ", PAGE, re.MULTILINE)
 HELD_BY = sorted(set(re.findall(r"`(tests/[a-z_/]+\.py)::([A-Za-z_0-9:]+)`", PAGE)))
 #: A row of the rooms: its folder, and which of its files to begin with.
 ROOMS = dict(
-    re.findall(r"^\| `([a-z_/]+)` \| [^|]+ \| ([^|]+) \|$", PAGE, re.MULTILINE)
+    re.findall(r"^\| `([a-z0-9_/]+)` \| [^|]+ \| ([^|]+) \|$", PAGE, re.MULTILINE)
 )
 
 
