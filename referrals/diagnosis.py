@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from referrals.decoding import prepare_type
 from referrals.refusals import Code
 from referrals.rules import (
     ID_PATTERN,
@@ -61,6 +62,7 @@ _WORDS = {
 }
 
 
+@prepare_type
 class _IdOnly(msgspec.Struct):
     id: str
 

@@ -11,6 +11,7 @@ from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 
 import msgspec
 
+from referrals.decoding import prepare_type
 from referrals.rules import find_instances
 
 # As many characters hold at most 15 digits, which every double keeps.
@@ -29,6 +30,7 @@ class LostDigits:
     """Stands where a number has lost digits."""
 
 
+@prepare_type
 class _Timed(msgspec.Struct):
     occurred_at: msgspec.Raw
 

@@ -26,6 +26,7 @@ from clevertap_sync.clevertap.reasons import (
     WAITING_FOR_IDENTITY,
     WAITING_FOR_REFERRER,
 )
+from referrals.decoding import prepare_type
 from referrals.identity import Identity
 from referrals.learning.blocklist import is_blocked
 from referrals.schema import Event, Person
@@ -56,6 +57,7 @@ _NAMES = {
 }
 
 
+@prepare_type
 class MappingSettings(msgspec.Struct, frozen=True, cache_hash=True):
     """What an integration's settings say about records.
 

@@ -14,6 +14,7 @@ from clevertap_sync.sandbox.exchange import Exchange
 from clevertap_sync.sandbox.faults import SwitchOrder
 from clevertap_sync.sandbox.glimpse import list_readback
 from clevertap_sync.sandbox.state import State
+from referrals.decoding import prepare_type
 
 PREFIX = "/_sandbox"
 _MOST_RECORDS = 10_000
@@ -33,6 +34,7 @@ _SAFE = (
 )
 
 
+@prepare_type
 class ResetOrder(msgspec.Struct, forbid_unknown_fields=True):
     """What `POST /_sandbox/reset` takes, if it takes anything."""
 

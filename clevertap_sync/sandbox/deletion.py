@@ -16,8 +16,10 @@ from clevertap_sync.sandbox.calls import answer_call
 from clevertap_sync.sandbox.exchange import Exchange
 from clevertap_sync.sandbox.limits import DELETED_PER_REQUEST
 from clevertap_sync.sandbox.state import State
+from referrals.decoding import prepare_type
 
 
+@prepare_type
 class Order(msgspec.Struct, forbid_unknown_fields=True):
     """Whom to delete: by identity or by guid, one or a list, never both kinds."""
 

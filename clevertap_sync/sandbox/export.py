@@ -21,11 +21,13 @@ from clevertap_sync.sandbox.rules import Rules
 from clevertap_sync.sandbox.state import State
 from clevertap_sync.sandbox.store import Arrival
 from clevertap_sync.sandbox.validation import identity_of
+from referrals.decoding import prepare_type
 
 _IN_PROGRESS = 2
 _WRONG_CURSOR = failure(HTTPStatus.BAD_REQUEST, "Incorrect Usage")
 
 
+@prepare_type
 class Cursor(msgspec.Struct, frozen=True):
     """Where an export stands. Instants are Unix seconds."""
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from clevertap_sync.clevertap.locations import Location
+from referrals.decoding import prepare_type
 
 #: Which requests a fault is for. `uploads` are those that are no dry run.
 Only = Literal["all", "uploads", "dry_runs", "reads"]
@@ -53,6 +54,7 @@ Tamper = Literal[
 ]
 
 
+@prepare_type
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What happens to the next requests that have the right credentials.
 
@@ -122,6 +124,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return " ".join(filter(None, parts)) or "none"
 
 
+@prepare_type
 class Poison(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What happens to records whose event name and identity contain these texts.
 
@@ -147,6 +150,7 @@ class Poison(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return any(self.identity in str(record.get(key, "")) for key in keys)
 
 
+@prepare_type
 class SwitchOrder(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What `POST /_sandbox/switches` takes.
 

@@ -11,6 +11,7 @@ import msgspec
 
 from clevertap_sync.sandbox.counting import QUARTER_SECONDS
 from clevertap_sync.sandbox.reading_rules import ReadingRules
+from referrals.decoding import prepare_type
 
 Primitive = str | int | float
 _FIRST_DAY = 19700101
@@ -55,6 +56,7 @@ class Condition(msgspec.Struct):
         return self.value if isinstance(self.value, list) else [self.value]
 
 
+@prepare_type
 class Query(msgspec.Struct):
     """Which events are asked for: their name and the account's days, as YYYYMMDD."""
 

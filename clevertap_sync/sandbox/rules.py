@@ -12,10 +12,12 @@ import msgspec
 from clevertap_sync.sandbox import limits
 from clevertap_sync.sandbox.reading_rules import ReadingRules
 from clevertap_sync.sandbox.schema import Schema
+from referrals.decoding import prepare_type
 
 Reaction = Literal["refuse", "accept"]
 
 
+@prepare_type
 class Rules(ReadingRules, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is refused, with which limit, and how it is read back."""
 

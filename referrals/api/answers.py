@@ -9,6 +9,7 @@ from http import HTTPStatus
 import msgspec
 from django.http import HttpResponse
 
+from referrals.decoding import prepare_type
 from referrals.destinations import Instant, Outcome, Preview
 from referrals.log import Result, Status
 from referrals.vocabulary import EventType, FraudStatus
@@ -24,6 +25,7 @@ class Receipt(msgspec.Struct, frozen=True):
     results: Sequence[Result]
 
 
+@prepare_type
 class Trial(msgspec.Struct, frozen=True, omit_defaults=True):
     """What would become of one event, and the records that destinations would get."""
 

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from referrals.decoding import prepare_type
 from referrals.rules import BrokenRuleError
 from referrals.sources.call import FORM, Call, Pairs, make_call
 from referrals.sources.document import is_form, read_document
@@ -24,6 +25,7 @@ _JSON: Final = "application/json"
 _MEDIA_TYPE: Final = "content-type"
 
 
+@prepare_type
 class Shape(msgspec.Struct, frozen=True):
     """What a call looks like. Made by `make_shape`; `make_example` makes a call of it.
 

@@ -18,6 +18,7 @@ from typing import Final
 
 import msgspec
 
+from referrals.decoding import prepare_type
 from referrals.sources.call import Call
 from referrals.sources.digests import (
     Digest,
@@ -140,6 +141,7 @@ Verifier = (
     | BasicVerifier
     | UrlVerifier
 )
+prepare_type(Verifier)
 
 
 class Verified(msgspec.Struct, frozen=True):

@@ -19,6 +19,7 @@ from typing import Final
 
 import msgspec
 
+from referrals.decoding import prepare_type
 from referrals.sources.mapping.times import TimeForm
 from referrals.vocabulary import EventType
 
@@ -131,6 +132,7 @@ class ReferrerKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     places: tuple[str | Rule, ...] = (".",)
 
 
+@prepare_type
 class Mapping(msgspec.Struct, frozen=True, eq=False, forbid_unknown_fields=True):
     """What becomes of a call.
 

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from referrals.decoding import prepare_type
 from referrals.sources.mapping.rules import Mapping
 from referrals.sources.mapping.validate import validate_mapping
 from referrals.sources.verifiers import (
@@ -56,6 +57,7 @@ class Sample(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     body: Any = None
 
 
+@prepare_type
 class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a platform is connected, verified, answered and translated.
 
