@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -11,10 +11,9 @@ from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox import page
 from clevertap_sync.sandbox.answers import Answer
 from clevertap_sync.sandbox.exchange import Exchange
-from clevertap_sync.sandbox.faults import SwitchOrder
+from clevertap_sync.sandbox.faults import decode_switch_order
 from clevertap_sync.sandbox.glimpse import list_readback
 from clevertap_sync.sandbox.state import State
-from referrals.decoding import prepare_type
 
 PREFIX = "/_sandbox"
 _MOST_RECORDS = 10_000
@@ -34,11 +33,13 @@ _SAFE = (
 )
 
 
-@prepare_type
 class ResetOrder(msgspec.Struct, forbid_unknown_fields=True):
     """What `POST /_sandbox/reset` takes, if it takes anything."""
 
     keep_switches: bool = False
+
+
+_decode_reset_order: Final = msgspec.json.Decoder(ResetOrder).decode
 
 
 def answer(state: State, exchange: Exchange) -> None:
@@ -163,11 +164,11 @@ def _obey(state: State, path: str, body: bytes) -> Answer:
 
 
 def _switch(state: State, body: bytes) -> None:
-    state.obey(msgspec.json.decode(body, type=SwitchOrder))
+    state.obey(decode_switch_order(body))
 
 
 def _reset(state: State, body: bytes) -> None:
-    order = msgspec.json.decode(body, type=ResetOrder)
+    order = _decode_reset_order(body)
     state.reset(keep_switches=order.keep_switches)
 
 

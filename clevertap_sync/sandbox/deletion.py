@@ -7,6 +7,7 @@ Reference: https://developer.clevertap.com/docs/delete-user-profile-api
 """
 
 from http import HTTPStatus
+from typing import Final
 
 import msgspec
 
@@ -16,15 +17,16 @@ from clevertap_sync.sandbox.calls import answer_call
 from clevertap_sync.sandbox.exchange import Exchange
 from clevertap_sync.sandbox.limits import DELETED_PER_REQUEST
 from clevertap_sync.sandbox.state import State
-from referrals.decoding import prepare_type
 
 
-@prepare_type
 class Order(msgspec.Struct, forbid_unknown_fields=True):
     """Whom to delete: by identity or by guid, one or a list, never both kinds."""
 
     identity: str | list[str] | None = None
     guid: str | list[str] | None = None
+
+
+_decode: Final = msgspec.json.Decoder(Order).decode
 
 
 def delete_profiles(state: State, location: Location, exchange: Exchange) -> None:
@@ -48,7 +50,7 @@ def _order(body: bytes) -> tuple[str, list[str]] | Answer:
     Guess: only that it is a 400 is documented, not its words.
     """
     try:
-        order = msgspec.json.decode(body, type=Order)
+        order = _decode(body)
     except (ValueError, RecursionError):
         return MALFORMED
     if (order.identity is None) == (order.guid is None):

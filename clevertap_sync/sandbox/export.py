@@ -5,7 +5,7 @@ Reference: https://developer.clevertap.com/docs/get-events-api
 
 import base64
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
@@ -21,13 +21,11 @@ from clevertap_sync.sandbox.rules import Rules
 from clevertap_sync.sandbox.state import State
 from clevertap_sync.sandbox.store import Arrival
 from clevertap_sync.sandbox.validation import identity_of
-from referrals.decoding import prepare_type
 
 _IN_PROGRESS = 2
 _WRONG_CURSOR = failure(HTTPStatus.BAD_REQUEST, "Incorrect Usage")
 
 
-@prepare_type
 class Cursor(msgspec.Struct, frozen=True):
     """Where an export stands. Instants are Unix seconds."""
 
@@ -38,6 +36,9 @@ class Cursor(msgspec.Struct, frozen=True):
     began: float
     #: When it was given out.
     given: float
+
+
+_decode: Final = msgspec.json.Decoder(Cursor).decode
 
 
 def events(state: State, location: Location, exchange: Exchange) -> None:
@@ -131,4 +132,4 @@ def _read(text: str) -> Cursor:
     if not text.endswith("="):
         msg = "This is no cursor"
         raise ValueError(msg)
-    return msgspec.json.decode(base64.b64decode(text[:-1]), type=Cursor)
+    return _decode(base64.b64decode(text[:-1]))

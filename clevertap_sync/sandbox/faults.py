@@ -6,12 +6,11 @@ records that match; `SwitchOrder` is how either comes in over HTTP.
 
 import random
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
 from clevertap_sync.clevertap.locations import Location
-from referrals.decoding import prepare_type
 
 #: Which requests a fault is for. `uploads` are those that are no dry run.
 Only = Literal["all", "uploads", "dry_runs", "reads"]
@@ -54,7 +53,6 @@ Tamper = Literal[
 ]
 
 
-@prepare_type
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What happens to the next requests that have the right credentials.
 
@@ -124,7 +122,6 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return " ".join(filter(None, parts)) or "none"
 
 
-@prepare_type
 class Poison(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What happens to records whose event name and identity contain these texts.
 
@@ -150,7 +147,6 @@ class Poison(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return any(self.identity in str(record.get(key, "")) for key in keys)
 
 
-@prepare_type
 class SwitchOrder(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What `POST /_sandbox/switches` takes.
 
@@ -163,3 +159,7 @@ class SwitchOrder(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     rules: dict[str, Any] = {}
     faults: tuple[Fault, ...] = ()
     poison: tuple[Poison, ...] = ()
+
+
+#: Faults and poison are read with it: no thread is the first that needs one.
+decode_switch_order: Final = msgspec.json.Decoder(SwitchOrder).decode

@@ -5,13 +5,12 @@ Reference: https://developer.clevertap.com/docs/clevertap-query-language
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from clevertap_sync.sandbox.counting import QUARTER_SECONDS
 from clevertap_sync.sandbox.reading_rules import ReadingRules
-from referrals.decoding import prepare_type
 
 Primitive = str | int | float
 _FIRST_DAY = 19700101
@@ -56,7 +55,6 @@ class Condition(msgspec.Struct):
         return self.value if isinstance(self.value, list) else [self.value]
 
 
-@prepare_type
 class Query(msgspec.Struct):
     """Which events are asked for: their name and the account's days, as YYYYMMDD."""
 
@@ -81,12 +79,15 @@ class Span(NamedTuple):
         return isinstance(quarter, int) and self.begins <= quarter < self.ends
 
 
+_decode: Final = msgspec.json.Decoder(Query).decode
+
+
 def read_query(body: bytes) -> Query:
     """Return the query in a body.
 
     Raises ValueError or RecursionError for one that CleverTap would not understand.
     """
-    query = msgspec.json.decode(body, type=Query)
+    query = _decode(body)
     _date(query.from_)
     _date(query.to)
     if not all(each.is_sound() for each in query.event_properties):

@@ -5,19 +5,17 @@ Pure. A default is the more restrictive of the documented figures. A field marke
 is seen to do otherwise, one switch follows.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from clevertap_sync.sandbox import limits
 from clevertap_sync.sandbox.reading_rules import ReadingRules
 from clevertap_sync.sandbox.schema import Schema
-from referrals.decoding import prepare_type
 
 Reaction = Literal["refuse", "accept"]
 
 
-@prepare_type
 class Rules(ReadingRules, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is refused, with which limit, and how it is read back."""
 
@@ -82,6 +80,8 @@ class Rules(ReadingRules, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 STRICT = Rules()
+#: Its fields are read now: no thread is the first that needs them.
+_decoder: Final = msgspec.json.Decoder(Rules)
 
 
 def changed(rules: Rules, changes: dict[str, object]) -> Rules:
