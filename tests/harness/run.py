@@ -45,7 +45,7 @@ class Part:
 
     database: str
     folders: Sequence[str]
-    workers: int = 2
+    workers: int = 3
     distribution: str = "worksteal"
 
     def __str__(self) -> str:
@@ -53,8 +53,9 @@ class Part:
 
 
 PARTS: Final = (
-    # Of the unit tests, a dozen wait for what they have started.
-    Part("sqlite", ["tests/unit", "tests/integration"], 3),
+    # A dozen unit tests wait for what they have started, and the others for the database: a
+    # third process fills the gaps.
+    Part("sqlite", ["tests/unit", "tests/integration"]),
     Part("postgresql", ["tests/integration"]),
     # Real processes: their time is waiting, and they choose their databases themselves.
     # What waits longest begins first.
@@ -66,7 +67,7 @@ PARTS: Final = (
     ),
 )
 # Who is at a page waits for the browser, which waits for the server: a third fills the gaps.
-BROWSER: Final = (Part("sqlite", ["tests/browser"], 3),)
+BROWSER: Final = (Part("sqlite", ["tests/browser"]),)
 #: What is run where the first argument says so, and what pytest gets with it.
 CHOICES: Final = {"--browser": (BROWSER, ()), "--all": (PARTS + BROWSER, NEARLY_ALL)}
 
