@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from django.conf import settings
-from django.db import connection
+from django.db import OperationalError, connection
 
 from referrals.ingest import writing
 from referrals.ingest.counter import CountKey, IngestCounter, RefusalSample
@@ -34,6 +34,8 @@ class _Flusher:
         self._thread: threading.Thread | None = None
         self._is_over = False
         self._has_warned = False
+        # How often there was no connection to be had.
+        self._times_away = 0
 
     def begin(self, *, at_once: bool) -> None:
         """See to it that the thread runs; with `at_once`, that it writes now."""
@@ -50,18 +52,26 @@ class _Flusher:
         They are kept while the database does not answer.
         """
         with self._writing:
-            are_written = [self._do(step) for step in (self._write_counts, *_along)]
-            if all(are_written):
+            if self._do_each(self._write_counts, *_along):
                 self._has_warned = False
 
-    def _do(self, step: Callable[[], None]) -> bool:
-        """Take a step; return whether it was taken."""
-        try:
-            step()
-        except Exception as error:  # noqa: BLE001 - the step has kept what it has not written
-            self._warn(error)
-            return False
-        return True
+    def _do_each(self, *steps: Callable[[], None]) -> bool:
+        """Take the steps; return whether all were taken.
+
+        Where one finds no connection, none is looked for by those after it: each would wait
+        for seconds in vain.
+        """
+        are_taken = True
+        for step in steps:
+            try:
+                step()
+            except Exception as error:  # noqa: BLE001 - the step has kept what it has not written
+                self._warn(error)
+                are_taken = False
+                if isinstance(error, OperationalError) and not connection.connection:
+                    self._times_away += 1
+                    break
+        return are_taken
 
     def _write_counts(self) -> None:
         taken = self.counter.take()
@@ -82,14 +92,15 @@ class _Flusher:
             self._thread = None
 
     def end(self) -> None:
-        """Write the last counts: the process ends."""
+        """Write the last counts: the process ends, and waits for one connection at most."""
         if self._thread is None:
             return
         # The thread that ends the process needs its own connection no more.
         connection.close()
-        self.flush()
-        for step in _at_end:
-            self._do(step)
+        times_away = self._times_away
+        with self._writing:
+            if self._times_away == times_away:
+                self._do_each(self._write_counts, *_along, *_at_end)
         connection.close()
 
     def _start(self) -> None:

@@ -8,7 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.management import call_command
-from django.db import DataError, OperationalError, connection, transaction
+from django.db import (
+    DataError,
+    OperationalError,
+    connection,
+    connections,
+    transaction,
+)
 from django.utils import timezone
 
 from clevertap_sync.delivery.erasure import erasure_orders
@@ -33,7 +39,7 @@ from referrals.models import ApiKey, IngestCount, IngestSample
 from referrals.refusals import Code
 from referrals.tasks import append_events_task
 from tests.builders import ANN, BOB, NOON, a_sent_event, an_api_key, an_app
-from tests.harness.process import wait_until
+from tests.harness.process import free_port, wait_until
 from tests.integration.threads import Worker
 
 HOUR = timedelta(hours=1)
@@ -420,6 +426,26 @@ class TestWriting:
         assert counted() == {(1, "rk_abcdefghi", "accepted", ""): 5}
         assert len(caplog.records) == 1
         assert "OperationalError" in caplog.text
+
+    def test_where_no_connection_is_to_be_had_one_is_looked_for_once(self, monkeypatch):
+        def is_broken():
+            taken_steps.append("broken")
+            raise ValueError
+
+        def connects():
+            taken_steps.append("connects")
+            connection.ensure_connection()
+
+        taken_steps = []
+        nowhere = {"HOST": "127.0.0.1", "PORT": str(free_port()), "NAME": "/nowhere/x"}
+        there = connections.settings["default"]
+        monkeypatch.setitem(connections.settings, "default", there | nowhere)
+        monkeypatch.setattr(background, "_along", [is_broken, connects, connects])
+
+        # A thread that has no connection yet.
+        Worker(background.flush_counts).finish()
+
+        assert taken_steps == ["broken", "connects"]
 
     def test_nothing_counted_asks_nothing(self, django_assert_num_queries):
         with django_assert_num_queries(0):
