@@ -8,11 +8,12 @@ maps it leaves no trace here, and would kill the next one, too. But a process th
 claims first, and so counts its claims in vain.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from clevertap_sync.delivery import map_upload, send
 from clevertap_sync.delivery.sql import open_floor, row_writer
-from clevertap_sync.delivery.work import Begun, Claim
+from clevertap_sync.delivery.work import Claim, MappedUpload
 from clevertap_sync.models import Integration, Upload
 
 #: So few are read and mapped in a millisecond.
@@ -25,19 +26,25 @@ def may_begin(integration: Integration, events: int) -> bool:
     return events <= MOST_EVENTS and is_well and not integration.wants_canary
 
 
+def map_range(upload: Upload, integration: Integration) -> MappedUpload:
+    """Map a new range before it is leased."""
+    return map_upload.map_upload(Claim(upload, integration, upload.lease_token))
+
+
 def lease_and_begin(
-    upload: Upload, integration: Integration, served: row_writer.UpdateRow
+    upload: Upload,
+    integration: Integration,
+    mapped: MappedUpload,
+    served: row_writer.UpdateRow,
 ) -> Claim | None:
     """Write a new range as leased and begun, and `served`; None where nothing was written.
 
     That is where there is nothing to send, or more than a request takes.
     """
-    token = upload.lease_token + 1
-    draft = Claim(upload, integration, token)
-    mapped = map_upload.map_upload(draft)
-    if not mapped.records or map_upload.group_picks(draft, mapped):
+    claim = Claim(upload, integration, upload.lease_token + 1)
+    if not mapped.records or map_upload.group_picks(claim, mapped):
         return None
-    upload.lease_token = token
-    sending = send.begin_new_upload(draft, mapped, served)
+    upload.lease_token = claim.token
+    sending = send.begin_new_upload(claim, mapped, served)
     open_floor.learn_new_upload(integration.account_id, integration.pk, upload.pk)
-    return Claim(upload, integration, token, begun=Begun(mapped, sending))
+    return replace(claim, sending=sending)

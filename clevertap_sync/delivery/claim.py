@@ -358,13 +358,14 @@ def _lease_next_range(
     ring_others = state.waiting >= 2 * EVENTS_PER_UPLOAD
     left_some = state.waiting > most or state.unleased > 0
     is_busy = not left_some and company.is_busy(integration.last_served_at, now)
-    claim = None
+    claim = mapped = None
     if is_busy and state.may_begin and at_once.may_begin(integration, state.waiting):
+        mapped = at_once.map_range(upload, integration)
         served = _build_served_row(integration, now)
-        claim = at_once.lease_and_begin(upload, integration, served)
+        claim = at_once.lease_and_begin(upload, integration, mapped, served)
     if claim is None:
         claim = _lease_upload(upload, integration, now, ring_others=ring_others)
-    return replace(claim, left_some=left_some, is_busy=is_busy)
+    return replace(claim, left_some=left_some, is_busy=is_busy, mapped=mapped)
 
 
 def _build_settings(

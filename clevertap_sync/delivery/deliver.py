@@ -89,13 +89,13 @@ def _carry_out(work: Claim | ProbeClaim) -> int:
     if isinstance(work, ProbeClaim):
         send_probe(work)
         return 1
-    if work.begun is not None:
-        return _send_and_settle(work, work.begun.mapped, work.begun.sending)
-    return _map_and_send(work)
+    mapped = map_upload.map_upload(work) if work.mapped is None else work.mapped
+    if work.sending is not None:
+        return _send_and_settle(work, mapped, work.sending)
+    return _begin_and_send(work, mapped)
 
 
-def _map_and_send(claim: Claim) -> int:
-    mapped = map_upload.map_upload(claim)
+def _begin_and_send(claim: Claim, mapped: MappedUpload) -> int:
     if groups := map_upload.group_picks(claim, mapped):
         _split_if_leased(claim, groups)
         return 0

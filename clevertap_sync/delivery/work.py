@@ -26,7 +26,7 @@ class Claim:
     `ring_others`: another worker would find something to do at once.
     `left_some`: the next claim will most likely find something, too.
     `is_busy`: the integration was served a moment ago, and this upload is a small one.
-    `begun`: it is mapped, and its attempt is written, already.
+    `mapped`: it is mapped already. `sending`: its attempt is written already, too.
     """
 
     upload: Upload
@@ -36,7 +36,8 @@ class Claim:
     ring_others: bool = False
     left_some: bool = True
     is_busy: bool = False
-    begun: "Begun | None" = None
+    mapped: "MappedUpload | None" = None
+    sending: "Sending | None" = None
 
     @property
     def row_while_leased(self) -> dict[str, Any]:
@@ -159,11 +160,3 @@ class Sending:
     def began_at(self) -> datetime:
         """Return the database's instant at which the attempt began."""
         return self.attempt.began_at
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A small range that was mapped and begun with its claim."""
-
-    mapped: MappedUpload
-    sending: Sending

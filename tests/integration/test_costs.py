@@ -195,12 +195,12 @@ def test_a_thread_that_delivered_a_moment_ago_claims_and_begins_in_one_statement
     with counted() as statements:
         work = claim_next(integration.pk, begins=True)
     assert isinstance(work, Claim)
-    assert work.begun is not None
-    sending = work.begun.sending
-    records = list(work.begun.mapped.encoded_records())
-    outcome = send_upload(work.integration, sending, records)
+    mapped, sending = work.mapped, work.sending
+    assert mapped is not None
+    assert sending is not None
+    outcome = send_upload(work.integration, sending, list(mapped.encoded_records()))
     with counted() as settled:
-        settle_result(work, work.begun.mapped, sending, outcome, outcome.result)
+        settle_result(work, mapped, sending, outcome, outcome.result)
 
     # The state, the events, and the rows of integration, upload and attempt.
     assert len(statements) == (3 if IS_POSTGRESQL else 9), statements

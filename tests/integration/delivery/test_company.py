@@ -188,6 +188,21 @@ def test_a_range_of_which_nothing_is_sent_is_settled_without_an_attempt(
     assert Attempt.objects.count() == 2
 
 
+def test_a_range_of_which_nothing_is_sent_is_mapped_once(
+    busy, append, meanwhile, monkeypatch
+):
+    """So that an event that cannot be mapped is one fault, and not two."""
+    seen = []
+    append(a_sent_event(id="first"))
+    meanwhile[0].append(lambda: append(a_sent_identify()))
+    monkeypatch.setattr(failpoints, "reach_failpoint", seen.append)
+
+    deliver(busy.pk, lingers=True)
+
+    assert seen.count(Place.EVENT_MAPPED) == 2
+    assert seen.count(Place.ATTEMPT_WRITTEN) == 1
+
+
 def test_a_first_claim_is_written_before_anything_is_mapped(busy, append, monkeypatch):
     """So that a process that an event kills counts its claims of it."""
     seen = []
