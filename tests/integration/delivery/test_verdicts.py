@@ -3,9 +3,10 @@
 import time
 
 import pytest
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
 
 from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.delivery.replay import replay_letters
 from clevertap_sync.models import Attempt, DeadLetter, Replay, Upload
 from clevertap_sync.process import clock
 from clevertap_sync.sandbox.faults import Fault, Poison
@@ -230,4 +231,31 @@ def test_a_dead_letter_that_a_replay_writes_at_the_same_moment_is_one(
     letter = DeadLetter.objects.get()
     assert (letter.upload.replay, letter.failures) == (None, 2)
     assert len(engine.requests()) == 1
+    assert status_of(integration).balanced
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_replay_that_settles_has_its_letters_delivered_or_settles_again(
+    engine, integration, append, monkeypatch
+):
+    engine.switch(poison=(Poison(identity=ANN, code=528),))
+    append(count=1)
+    deliver(integration.pk)
+    engine.behave()
+    replay_letters(integration)
+    monkeypatch.setattr("clevertap_sync.delivery.deliver.RETRY_SECONDS", 0.0)
+    broken = []
+
+    def break_off_once(execute, sql, params, many, context):
+        if "state = 'delivered'" in sql and not broken:
+            broken.append(sql)
+            raise OperationalError
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(break_off_once):
+        deliver(integration.pk)
+
+    assert len(broken) == 1
+    assert DeadLetter.objects.get().state == DeadLetter.State.DELIVERED
+    assert len(engine.requests()) == 2
     assert status_of(integration).balanced
