@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from clevertap_sync.delivery import lifecycle, map_upload, replay
+from clevertap_sync.delivery import company, lifecycle, map_upload, replay
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.people.step import advance_people
@@ -18,7 +18,7 @@ from clevertap_sync.delivery.send import begin_attempt
 from clevertap_sync.delivery.work import Claim
 from clevertap_sync.insight.clevertap_destination import CleverTapDestination
 from clevertap_sync.models import DeadLetter, Integration, Replay, Upload
-from clevertap_sync.process import clock, slots
+from clevertap_sync.process import clock, slots, stopping
 from clevertap_sync.sandbox.faults import Fault, Poison
 from referrals import log
 from tests.builders import (
@@ -71,6 +71,8 @@ class History:
         self.sandbox = sandbox
         self.integration = an_integration(an_app(loose_ids=["branch_id"]))
         self.sent = 0
+        #: Nothing comes any more.
+        self.is_over = False
 
     def step(self):
         """Let one thing happen."""
@@ -82,16 +84,21 @@ class History:
         )
         self.dice.choice(happenings)()
 
-    def append(self):
-        """Send up to 40 events, of every kind."""
+    def append(self, most=40):
+        """Send up to so many events, of every kind."""
         log.append(
             self.integration.app,
-            [self._event() for _ in range(self.dice.randint(1, 40))],
+            [self._event() for _ in range(self.dice.randint(1, most))],
         )
 
     def deliver(self):
-        """Let a worker do what may be done now."""
-        deliver(self.integration.pk)
+        """Let a worker do what may be done now, and what comes while it waits for more."""
+        deliver(self.integration.pk, lingers=True)
+
+    def come_meanwhile(self):
+        """Let a few events come, now and then, while a worker waits for company."""
+        if not self.is_over and self.dice.random() < 0.7:
+            self.append(most=10)
 
     def wait(self):
         """Let the time pass for which holds and retries wait."""
@@ -119,8 +126,8 @@ class History:
 
     def vanish(self):
         """Let a worker disappear after its claim, or after it began to send."""
-        work = claim_next(self.integration.pk)
-        if isinstance(work, Claim):
+        work = claim_next(self.integration.pk, begins=self.dice.random() < 0.5)
+        if isinstance(work, Claim) and work.sending is None:
             mapped = map_upload.map_upload(work)
             if mapped.records and self.dice.random() < 0.5:
                 begin_attempt(work, mapped)
@@ -167,6 +174,7 @@ class History:
     def finish(self):
         """Let everything heal, and deliver what is left."""
         self.sandbox.behave()
+        self.is_over = True
         repeat_until(self._is_finished)
         return status_of(self.integration)
 
@@ -223,8 +231,11 @@ class History:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_books_balance_after_every_step(engine, seed):
+def test_the_books_balance_after_every_step(engine, seed, monkeypatch):
     history = History(engine, seed)
+    # However slow the machine is, a worker waits for company; and this is what it waits for.
+    monkeypatch.setattr(company, "BUSY", timedelta(days=1))
+    monkeypatch.setattr(stopping, "wait_for_stop", lambda _: history.come_meanwhile())
 
     for _ in range(STEPS):
         history.step()
