@@ -23,10 +23,15 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """Django's own, with cursors that look for a lock until the option `timeout` is over."""
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> sqlite3.Connection:
-        """Connect; from then on SQLite itself gives up soon."""
+        """Connect; from then on SQLite itself gives up soon, if its journal is a WAL.
+
+        With any other one commits wait too, for readers, and nobody asks those again.
+        """
         connection: sqlite3.Connection = super().get_new_connection(conn_params)
-        connection.execute(f"PRAGMA busy_timeout = {LOOKS_MS}").close()
-        self._patience = float(conn_params.get("timeout", 5.0))
+        self._patience = 0.0
+        if connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
+            connection.execute(f"PRAGMA busy_timeout = {LOOKS_MS}").close()
+            self._patience = float(conn_params.get("timeout", 5.0))
         return connection
 
     def create_cursor(self, name: str | None = None) -> "InsistentCursor":  # noqa: ARG002 - Django's
@@ -56,15 +61,17 @@ class InsistentCursor(base.SQLiteCursorWrapper):
 
     def _insist(self, ask: Callable[..., Any], *given: object) -> Any:  # noqa: ANN401 - as it is returned
         """Ask until no lock is in the way, or patience is over."""
-        ends_at = None
+        ends_at = time.monotonic() + self._patience
         while True:
+            looks_until = time.monotonic() + LOOKS_MS / 1000
             try:
                 return ask(*given)
             except sqlite3.OperationalError as error:
                 now = time.monotonic()
-                ends_at = now + self._patience if ends_at is None else ends_at
                 if not _is_locked_out(error) or now >= ends_at:
                     raise
+            # SQLite itself does not wait while the connection is reading.
+            time.sleep(max(0.0, looks_until - now))
 
 
 def _is_locked_out(error: sqlite3.OperationalError) -> bool:

@@ -139,6 +139,24 @@ def test_a_snapshot_that_is_too_old_to_write_is_an_error_at_once(
     assert cause.sqlite_errorcode == sqlite3.SQLITE_BUSY_SNAPSHOT
 
 
+def test_whoever_reads_and_wants_to_write_looks_no_more_often(connect, holder, looks):
+    holder.connection.commit()
+    reader = connect()
+    ask(reader, "BEGIN DEFERRED")
+    assert ask(reader, "SELECT number FROM seen") == [(1,)]
+    ask(holder, "BEGIN IMMEDIATE")
+    cursor = base.InsistentCursor(reader.connection, patience=0.1)
+
+    with pytest.raises(sqlite3.OperationalError, match="database is locked"):
+        cursor.execute("INSERT INTO seen VALUES (2)")
+
+    assert len(looks) <= 1 + 100 / base.LOOKS_MS + 1
+    holder.connection.rollback()
+    cursor.execute("INSERT INTO seen VALUES (2)")
+    reader.connection.commit()
+    assert ask(holder, "SELECT number FROM seen ORDER BY 1") == [(1,), (2,)]
+
+
 def test_a_statement_that_is_wrong_is_an_error_at_once(connect):
     with pytest.raises(OperationalError, match="no such table"):
         ask(connect(), "SELECT * FROM nowhere")
@@ -146,3 +164,17 @@ def test_a_statement_that_is_wrong_is_an_error_at_once(connect):
 
 def test_sqlite_itself_looks_for_a_moment_only(connect):
     assert ask(connect(), "PRAGMA busy_timeout") == [(base.LOOKS_MS,)]
+    assert ask(connect("?init_command="), "PRAGMA busy_timeout") == [(base.LOOKS_MS,)]
+
+
+def test_where_a_commit_may_have_to_wait_sqlite_itself_waits(connect, looks):
+    """Without a write-ahead log a commit waits for readers, and no cursor asks it again."""
+    writer, reader = connect("?init_command="), connect("?init_command=&timeout=0")
+    ask(writer, "CREATE TABLE seen (number integer)")
+    ask(writer, "BEGIN IMMEDIATE")
+
+    assert ask(writer, "PRAGMA journal_mode") == [("delete",)]
+    assert ask(writer, "PRAGMA busy_timeout") == [(20_000,)]
+    with pytest.raises(OperationalError, match="database is locked"):
+        ask(reader, "BEGIN IMMEDIATE")
+    assert len(looks) == 1
