@@ -27,7 +27,7 @@ _WAIT_SECONDS: Final = 1.0
 #: From one round of steps to the next. While events come one by one, a step that learns
 #: from a few of them costs a fraction of a step for each; a lone one does not wait. On
 #: SQLite a step holds the one write lock for as long as it has events.
-SHORTEST_ROUND: Final = 0.1 if connection.vendor == "postgresql" else 0.05
+SHORTEST_ROUND: Final = {"postgresql": 0.1, "sqlite": 0.05}
 #: The thread rests for such a part of the time that a round took. So whoever delivers
 #: beside it, or waits for SQLite's one lock, gets on while a long log is learned anew.
 REST: Final = 0.25
@@ -89,7 +89,8 @@ class PeopleThread:
         began_at = time.monotonic()
         left = [app_id for app_id in app_ids if self._take_step(app_id)]
         took = time.monotonic() - began_at
-        self._next_at = began_at + max(SHORTEST_ROUND, took * (1 + REST))
+        shortest = SHORTEST_ROUND[connection.vendor]
+        self._next_at = began_at + max(shortest, took * (1 + REST))
         return left
 
     def _take_step(self, app_id: int) -> bool:

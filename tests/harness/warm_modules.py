@@ -2,8 +2,8 @@
 
 These modules are most of what a start still takes. A module is the
 same in every process as long as its import reads nothing of the environment. So it
-meets settings here that have no values but CONSTANT: one that asks for another ends the
-warm process. A fork reads its own settings, and sets Django up by itself; it only finds
+meets settings here that have no values but CONSTANT, and a database without a vendor: one
+that asks for more ends the warm process. A fork reads its own settings, and sets Django up by itself; it only finds
 the modules imported.
 """
 
@@ -50,13 +50,13 @@ def import_modules() -> dict[str, str]:
 
     Returns the variables that modules set where the environment has none, which a fork
     has to do again. Raises `AttributeError` where one asks for a setting that is not
-    CONSTANT.
+    CONSTANT, or for the database's vendor.
     """
     names, constant = _look_at_set_up()
     os.environ.clear()
     # Models ask a database how long a table's name may be, and this one has no limit.
-    dummy = {"default": {"ENGINE": "django.db.backends.dummy"}}
-    settings.configure(SimpleNamespace(**constant, DATABASES=dummy))
+    none = {"default": {"ENGINE": "tests.harness.no_database"}}
+    settings.configure(SimpleNamespace(**constant, DATABASES=none))
     _import_models(constant["INSTALLED_APPS"])
     for name in names:
         importlib.import_module(name)

@@ -31,7 +31,7 @@ IS_POSTGRESQL = connection.vendor == "postgresql"
 
 @pytest.fixture(autouse=True)
 def _no_pause(monkeypatch):
-    monkeypatch.setattr(people_thread, "SHORTEST_ROUND", 0.0)
+    monkeypatch.setitem(people_thread.SHORTEST_ROUND, connection.vendor, 0.0)
     monkeypatch.setattr(people_thread, "REST", 0.0)
 
 
