@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -60,7 +61,11 @@ class Nursery:
         }
         with self._born:
             self._newest = None
-            self._connection.sendall(json.dumps(order).encode() + b"\n")
+            try:
+                self._connection.sendall(json.dumps(order).encode() + b"\n")
+            except OSError as error:
+                message = "The connection to the warm process has ended."
+                raise RuntimeError(message) from error
             if not self._born.wait_for(lambda: self._newest, PATIENCE_SECONDS):
                 message = "The warm process did not fork."
                 raise RuntimeError(message)
@@ -107,12 +112,10 @@ def connect() -> Nursery:
 def _connect(address: str) -> socket.socket | None:
     """Return a connection to the warm process; None where none runs, or it just ends."""
     connection = socket.socket(socket.AF_UNIX)
-    try:
+    with suppress(FileNotFoundError, ConnectionError):
         connection.connect(address)
         if _is_greeted(connection):
             return connection
-    except (FileNotFoundError, ConnectionError):
-        pass
     connection.close()
     return None
 
@@ -136,13 +139,16 @@ def _start(address: str) -> socket.socket:
             )
         )
     if not _is_greeted(connection):
+        connection.close()
         message = "The warm process has ended, as is written above."
         raise RuntimeError(message)
     return connection
 
 
 def _is_greeted(connection: socket.socket) -> bool:
-    return connection.recv(len(warm_process.GREETING)) == warm_process.GREETING
+    with suppress(ConnectionError):
+        return connection.recv(len(warm_process.GREETING)) == warm_process.GREETING
+    return False
 
 
 #: It ends with the run, perhaps long after this process: nobody waits for it.

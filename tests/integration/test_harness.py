@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.harness import commands, databases, nursery, process
+from tests.harness import commands, databases, nursery, process, warm_process
 from tests.harness.commands import ROOT
 from tests.integration.conftest import HERE, THE_SAME_ON_SQLITE
 
@@ -148,6 +148,23 @@ def test_what_a_process_had_forked_ends_with_it_and_what_others_had_does_not(tmp
     assert kept.returncode is None
     ours.close()
     process.wait_until(lambda: not is_there(kept.pid))
+
+
+def test_a_warm_process_that_does_not_start_says_where_it_is_written_why(monkeypatch):
+    folder = process.temporary_folder("shared")
+    monkeypatch.setenv(process.SHARED, str(folder))
+    monkeypatch.setattr(warm_process, "__name__", "tests.harness.nobody")
+
+    with pytest.raises(RuntimeError, match="has ended, as is written above"):
+        nursery.connect()
+
+
+def test_who_has_no_warm_process_any_more_is_told_so(tmp_path):
+    ours = nursery.connect()
+    ours.close()
+
+    with pytest.raises(RuntimeError, match="connection to the warm process has ended"):
+        ours.start(["manage.py", "check"], env={}, cwd=ROOT, log=tmp_path / "log")
 
 
 def test_what_is_left_to_postgresql_is_there():
