@@ -66,8 +66,7 @@ def list_encrypted_fields() -> list[EncryptedField]:
 def read_secrets() -> Iterator[StoredSecret]:
     """Yield every encrypted value, those of archived and disabled rows included."""
     for field in list_encrypted_fields():
-        rows = _stored(field).exclude(stored="").order_by("pk")
-        for row, ciphertext in rows.values_list("pk", "stored").iterator(_CHUNK):
+        for row, ciphertext in _read_column(field):
             yield StoredSecret(field, row, ciphertext, _key_of(ciphertext))
 
 
@@ -90,6 +89,19 @@ def replace_lost_hash_keys() -> int:
     return sum(
         _replace(secret, new.decode()) for secret, new in zip(lost, made, strict=True)
     )
+
+
+def _read_column(field: EncryptedField) -> Iterator[tuple[int, str]]:
+    """Yield (row, ciphertext) of a column, each chunk read to its end before any of it.
+
+    Who is given a value may write it, and SQLite refuses a write beside an open read once
+    another has written.
+    """
+    rows = _stored(field).exclude(stored="").order_by("pk")
+    rows, last = rows.values_list("pk", "stored"), 0
+    while chunk := list(rows.filter(pk__gt=last)[:_CHUNK]):
+        yield from chunk
+        last, _ = chunk[-1]
 
 
 def _replace(secret: StoredSecret, ciphertext: str) -> bool:

@@ -8,15 +8,17 @@ from django.apps import apps
 from django.core.management import call_command
 from django.core.management.base import CommandError, SystemCheckError
 
+from clevertap_sync import key_rotation
 from clevertap_sync.key_rotation import encrypt_with_newest_key, read_secrets
 from clevertap_sync.models import Alert, AlertMedium, Integration
 from referrals import hashing, log, source_setup
 from referrals.hooks.known_sources import clear_known_sources
-from referrals.models import HashKey, ReferralEvent
+from referrals.models import App, HashKey, ReferralEvent
 from referrals.secret import Secret
 from tests import builders
 from tests.conftest import HASH_KEYS, HASH_KEYS_AS_ROWS
 from tests.integration.hooks.calling import call_hook, sample_of
+from tests.integration.threads import Worker
 from tests.platforms import OLD_SECRET, SECRET
 
 OLDEST, OLD, NEW = "oldest-" * 20, "old-" * 20, "new-" * 20
@@ -206,6 +208,24 @@ def test_what_a_person_saves_meanwhile_stays(settings):
 
     assert not encrypt_with_newest_key(old)
     assert Integration.objects.get().passcode.reveal() == "a-newer-one"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_secrets_are_rotated_one_after_the_other_while_others_write(
+    settings, monkeypatch
+):
+    monkeypatch.setattr(key_rotation, "_CHUNK", 1)
+    settings.FIELD_ENCRYPTION_KEYS = [OLD]
+    app = builders.an_app(slug="shop")
+    builders.a_source(app, "growsurf")
+    builders.a_source(app, "growsurf", name="another")
+    settings.FIELD_ENCRYPTION_KEYS = [NEW, OLD]
+
+    for secret in read_secrets():
+        Worker(lambda: App.objects.update(slug="store")).finish()
+        assert encrypt_with_newest_key(secret)
+
+    assert {each.key for each in read_secrets()} == {0}
 
 
 @pytest.mark.usefixtures("everything_with_the_old_key")
