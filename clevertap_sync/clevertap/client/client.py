@@ -193,10 +193,7 @@ class Client:
 
 
 class _Credentials(AuthBase):
-    """Puts account ID and passcode on a request. Nothing else holds the passcode.
-
-    `requests` does not read `.netrc` for a session that has an `auth`.
-    """
+    """Puts account ID and passcode on a request. Nothing else holds the passcode."""
 
     def __init__(self, account_id: str, passcode: Secret) -> None:
         self.account_id = account_id

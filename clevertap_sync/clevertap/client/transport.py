@@ -73,8 +73,7 @@ class Transport:
         self._base_url = base_url.rstrip("/")
         self._seconds = seconds
         self._session = _Session()
-        self._session.trust_env = False
-        self._session.auth = auth  # so that `.netrc` is not read
+        self._session.trust_env = False  # nor is `.netrc` read
         self._auth = auth
         self._session.headers.update(_HEADERS)
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -203,7 +202,7 @@ class Transport:
 
 
 def _add_nothing(draft: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Leave a draft without credentials."""
+    """Leave a draft without credentials, such as those that an address may name."""
     return draft
 
 
