@@ -1,7 +1,6 @@
 """What the tests stand on ends with them, and says why when it does not start."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from tests.harness import commands, databases, nursery, process, warm_process
 from tests.harness.commands import ROOT
+from tests.harness.descent import are_gone, parents
 from tests.integration.conftest import HERE, THE_SAME_ON_SQLITE
 
 KILLED_RUN = """
@@ -122,14 +122,6 @@ def test_a_warm_process_is_set_up_as_a_cold_one_is(variables):
 SLEEP = "import time; time.sleep(600)"
 
 
-def is_there(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 def test_what_a_process_had_forked_ends_with_it_and_what_others_had_does_not(tmp_path):
     ours, another = nursery.connect(), nursery.connect()
     kept, ending = (
@@ -142,12 +134,14 @@ def test_what_a_process_had_forked_ends_with_it_and_what_others_had_does_not(tmp
         for each in (ours, another)
     )
 
+    running = {each.pid: each for each in parents()}
+
     another.close()
 
-    process.wait_until(lambda: not is_there(ending.pid))
+    process.wait_until(lambda: are_gone({running[ending.pid]}))
     assert kept.returncode is None
     ours.close()
-    process.wait_until(lambda: not is_there(kept.pid))
+    process.wait_until(lambda: are_gone({running[kept.pid]}))
 
 
 def test_a_warm_process_that_does_not_start_says_where_it_is_written_why(monkeypatch):
