@@ -15,7 +15,6 @@ from typing import Any, Final
 import pytest
 from django.db import OperationalError, connections
 from django.db.models import F
-from django.db.utils import load_backend
 from psycopg.errors import DeadlockDetected
 
 from clevertap_sync.models import (
@@ -30,6 +29,7 @@ from clevertap_sync.models import (
 from clevertap_sync.process import clock
 from integration_project.databases import read_database_url
 from tests.harness import databases
+from tests.harness.django_connections import make_connection
 from tests.harness.environment import Kind
 from tests.harness.postgres import PostgreSQL
 from tests.harness.process import Process, temporary_folder
@@ -230,10 +230,7 @@ def use_database(url: str, blocker: Any) -> Iterator[None]:
 
 def _make_connection(url: str) -> Any:
     """Return a connection of Django's that is made when first needed, and anew where it broke."""
-    database = {**read_database_url(url, pool=0), "CONN_HEALTH_CHECKS": True}
-    settings = connections.configure_settings({"default": database})["default"]
-    settings["CONN_MAX_AGE"] = None
-    return load_backend(settings["ENGINE"]).DatabaseWrapper(settings, "default")
+    return make_connection({**read_database_url(url, pool=0), "CONN_MAX_AGE": None})
 
 
 @contextmanager

@@ -7,11 +7,11 @@ import threading
 import psycopg
 import pytest
 from django.db import OperationalError
-from django.db.backends.postgresql.base import DatabaseWrapper
 
 from integration_project.databases import read_database_url
 from tests.documented import block, page
 from tests.harness import postgres
+from tests.harness.django_connections import make_connection
 from tests.harness.process import PATIENCE_SECONDS, wait_until
 
 
@@ -30,19 +30,18 @@ def given_up():
 
 
 @pytest.fixture
-def open_connection(server, settings, django_db_blocker, given_up):
+def open_connection(server, django_db_blocker, given_up):
     """Return what opens one more connection through the same pool."""
     opened = []
 
     def connect():
-        values = settings.DATABASES["default"] | read_database_url(server.url, pool=2)
-        values |= {"TIME_ZONE": None, "AUTOCOMMIT": True, "CONN_MAX_AGE": 0}
+        values = read_database_url(server.url, pool=2)
         # How long a turn or a reconnect takes is not what is tested here.
         values["OPTIONS"]["pool"] |= {
             "timeout": PATIENCE_SECONDS,
             "reconnect_failed": lambda _: given_up.set(),
         }
-        opened.append(DatabaseWrapper(values, alias="test_database_pool"))
+        opened.append(make_connection(values, alias="test_database_pool"))
         # Closed by the test's own thread at the end.
         opened[-1].inc_thread_sharing()
         return opened[-1]
@@ -73,14 +72,13 @@ def test_the_server_ends_what_takes_too_long(open_connection, name, value):
 
 
 @pytest.fixture
-def answers(server, settings, django_db_blocker):
+def answers(server, django_db_blocker):
     """Return a function that asks the server by a URL of its own, as a process would."""
 
     def ask(user, query, *questions):
         url = server.url.replace("postgres@", f"{user}@") + query
-        values = settings.DATABASES["default"] | read_database_url(url, pool=0)
-        values |= {"TIME_ZONE": None, "AUTOCOMMIT": True, "CONN_MAX_AGE": 0}
-        connection = DatabaseWrapper(values, alias="test_database_pool")
+        values = read_database_url(url, pool=0)
+        connection = make_connection(values, alias="test_database_pool")
         try:
             return [answer(connection, question) for question in questions]
         finally:

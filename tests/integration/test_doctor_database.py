@@ -6,8 +6,6 @@ from datetime import timedelta
 import psycopg
 import pytest
 from django.db import connection, connections
-from django.db.backends.postgresql.base import DatabaseWrapper
-from django.db.backends.sqlite3.base import DatabaseWrapper as SQLite
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
@@ -23,6 +21,7 @@ from integration_project.doctor.database_upkeep import examine_upkeep
 from integration_project.doctor.disk import examine_disk
 from integration_project.doctor.migrations import examine_migrations
 from tests.harness import postgres
+from tests.harness.django_connections import make_connection
 from tests.harness.process import wait_until
 
 pytestmark = pytest.mark.django_db
@@ -71,9 +70,7 @@ def through(server, settings):
 
     def connect(user="postgres", query=""):
         url = server.url.replace("postgres@", f"{user}@") + query
-        values = before.settings_dict | read_database_url(url, pool=0)
-        values |= {"TIME_ZONE": None, "AUTOCOMMIT": True, "CONN_MAX_AGE": 0}
-        opened.append(DatabaseWrapper(values, alias="default"))
+        opened.append(make_connection(read_database_url(url, pool=0)))
         connections["default"] = opened[-1]
 
     yield connect
@@ -202,9 +199,7 @@ def history(settings, tmp_path):
     settings.MIGRATION_MODULES = {}
     before = connections["default"]
     url = f"sqlite:///{tmp_path}/db.sqlite3"
-    values = before.settings_dict | read_database_url(url, pool=0)
-    values |= {"TIME_ZONE": None, "AUTOCOMMIT": True, "CONN_MAX_AGE": 0}
-    link = connections["default"] = SQLite(values, alias="default")
+    link = connections["default"] = make_connection(read_database_url(url, pool=0))
     recorder = MigrationRecorder(link)
     recorder.ensure_schema()
     recorder.migration_qs.bulk_create(

@@ -4,10 +4,11 @@ import sqlite3
 import threading
 
 import pytest
-from django.db import OperationalError, connections
+from django.db import OperationalError
 
 from integration_project.databases import read_database_url
 from integration_project.sqlite3 import base
+from tests.harness.django_connections import make_connection
 from tests.harness.process import wait_until
 
 pytestmark = pytest.mark.django_db
@@ -20,9 +21,7 @@ def connect(tmp_path):
 
     def connect(query=""):
         url = f"sqlite:///{tmp_path}/db.sqlite3{query}"
-        values = connections["default"].settings_dict | read_database_url(url, pool=0)
-        values |= {"TIME_ZONE": None, "AUTOCOMMIT": True, "CONN_MAX_AGE": 0}
-        link = base.DatabaseWrapper(values, alias="default")
+        link = make_connection(read_database_url(url, pool=0))
         link.inc_thread_sharing()
         link.connect()
         opened.append(link)
