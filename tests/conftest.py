@@ -63,6 +63,15 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix):
 
 
 @pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """Make the database's functions: tests make their tables without migrations."""
+    made = importlib.import_module("referrals.migrations.0010_append_function")
+    with django_db_blocker.unblock(), connections["default"].schema_editor() as editor:
+        made.drop_function(None, editor)
+        made.make_function(None, editor)
+
+
+@pytest.fixture(scope="session")
 def postgresql_server():
     """A running PostgreSQL in which a test may create databases of its own."""
     return postgres.server()
@@ -96,6 +105,7 @@ def _list_what_forgets():
         spool_losses,
     )
     from referrals.ingest import background
+    from referrals.log import names
 
     return (
         open_floor.clear_floors,
@@ -112,6 +122,7 @@ def _list_what_forgets():
         capture.clear_captures,
         background.clear_counts,
         last_calls.clear_last_calls,
+        names.clear_numbers,
     )
 
 

@@ -29,6 +29,7 @@ _SETTINGS: Final = (
     *_LIMITS,
     *("server_version", "server_version_num", "server_encoding"),
     *("fsync", "full_page_writes", "synchronous_commit"),
+    *("log_statement", "log_min_duration_statement"),
 )
 _FACTS: Final = """
     SELECT array_agg(current_setting(name) ORDER BY place),
@@ -86,6 +87,7 @@ def judge_server(facts: ServerFacts, today: date) -> Iterator[Check]:
             sentence="The processes connect as a superuser, and need not.",
             remedy="Give them a role of their own that owns the database.",
         )
+    yield from _judge_log(facts.settings)
 
 
 def _read_server() -> ServerFacts:
@@ -184,6 +186,24 @@ def _judge_limits(settings: Mapping[str, str]) -> Check:
         "refuses it, ALTER ROLE … SET each.",
         values=values,
     )
+
+
+def _judge_log(settings: Mapping[str, str]) -> Iterator[Check]:
+    """Yield a check where the server's log may get what events and statements hold."""
+    slow = settings["log_min_duration_statement"]
+    kind = settings["log_statement"]
+    told = [f"log_min_duration_statement={slow}"] if slow != "-1" else []
+    told += [f"log_statement={kind}"] if kind in ("mod", "all") else []
+    if told:
+        yield _check(
+            code="database_logs_values",
+            state=State.INFO,
+            sentence=f"The server writes statements into its log ({', '.join(told)}), and "
+            "with them values: identities, and what events hold.",
+            remedy="Guard that log as you guard the database, or set log_statement to none and "
+            "log_min_duration_statement to -1.",
+            values={"log_statement": kind, "log_min_duration_statement": slow},
+        )
 
 
 def _judge_encryption(facts: ServerFacts) -> Check:

@@ -1,6 +1,7 @@
 """Numbers for the names of custom events, in the order in which the log meets them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from django.db import connection
 from django.db.models import Max
@@ -13,6 +14,25 @@ _SELECT_KNOWN = """
     SELECT normalised, number FROM referrals_customname
     WHERE app_id = %s AND normalised IN ({})
 """
+
+#: More names than any app uses: those of many apps.
+_MOST_REMEMBERED: Final = 10_000
+
+
+def recall_numbers(app_id: int, events: Sequence[Event]) -> dict[str, int] | None:
+    """Return the numbers of the custom names in `events`; None if one is not remembered.
+
+    They were so when this process read or gave them, and have to be compared.
+    """
+    names = _find_first_indexes(events)
+    numbers = {name: _remembered.get((app_id, name)) for name in names}
+    found = {name: number for name, number in numbers.items() if number is not None}
+    return found if len(found) == len(numbers) else None
+
+
+def clear_numbers() -> None:
+    """Clear this process's memory of numbers."""
+    _remembered.clear()
 
 
 def number_names(app_id: int, head: int, events: Sequence[Event]) -> dict[str, int]:
@@ -40,7 +60,14 @@ def number_names(app_id: int, head: int, events: Sequence[Event]) -> dict[str, i
             )
             for normalised in fresh
         )
+    _remember(app_id, numbers)
     return numbers
+
+
+def _remember(app_id: int, numbers: Mapping[str, int]) -> None:
+    if len(_remembered) + len(numbers) > _MOST_REMEMBERED:
+        _remembered.clear()
+    _remembered.update({(app_id, name): n for name, n in numbers.items()})
 
 
 def _read_known_numbers(app_id: int, normalised: Sequence[str]) -> dict[str, int]:
@@ -58,3 +85,6 @@ def _find_first_indexes(events: Sequence[Event]) -> dict[str, int]:
         if event.type is EventType.CUSTOM:
             first.setdefault(normalise_name(event.name), index)
     return first
+
+
+_remembered: Final[dict[tuple[int, str], int]] = {}

@@ -5,7 +5,11 @@ never listed (`key = ANY(…)`): on a table without statistics, a list of a thou
 compared with every row of the app.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
+from django.db import Error, connection
 from django.db.backends.utils import CursorWrapper
 
 from referrals.fraud.memory import SeenAt
@@ -14,6 +18,7 @@ from referrals.log.rows import (
     FoundRow,
     LogEnd,
     LogRow,
+    LogTip,
     choose_time_of_receipt,
 )
 
@@ -43,6 +48,14 @@ _LOCK_AND_LOOK_UP = """
         ) AS event ON true
     ) AS found ON true
 """
+# Made by a migration, and never changed: a release that wants another makes it under
+# another number, and the next one drops this.
+_APPEND_IF_NEW = """
+    SELECT is_stored, head, key, position, fingerprint
+    FROM referrals_append_1(%s, %s, %s, %s)
+"""
+# Reference: https://www.postgresql.org/docs/current/errcodes-appendix.html
+_LOCK_NOT_AVAILABLE = "55P03"
 _COPY = """
     COPY referrals_referralevent
         (position, app_id, received_at, key, fingerprint, occurred_at,
@@ -97,12 +110,65 @@ def lock_and_look_up(cursor: CursorWrapper, app_id: int, keys: list[str]) -> Log
     cursor.nextset()
     rows = cursor.fetchall()
     clock, head, last, *_ = rows[0]
-    found = {
+    found = _read_found(rows)
+    return LogEnd(head or 0, choose_time_of_receipt(last, clock), found)
+
+
+def _read_found(rows: list[tuple[Any, ...]]) -> dict[str, FoundEvent]:
+    """Return the events that `rows` end with, by key."""
+    return {
         key: FoundEvent(position, fingerprint and fingerprint.hex)
         for *_, key, position, fingerprint in rows
         if key is not None
     }
-    return LogEnd(head or 0, choose_time_of_receipt(last, clock), found)
+
+
+def append_if_new(
+    app_id: int, rows: list[LogRow], numbers: Mapping[str, int]
+) -> LogTip | None:
+    """Write `rows` after the head of the log, unless one of their keys is in it.
+
+    Returns the log before; `found` says that nothing was written. Returns None, and has
+    written nothing, where a custom name has another number than in `numbers`.
+    """
+    named = [{"normalised": name, "number": n} for name, n in numbers.items()]
+    with _open_binding_cursor() as cursor:
+        cursor.execute(
+            _APPEND_IF_NEW,
+            [
+                app_id,
+                app_id % _LARGEST_LOCK,
+                _encode_json(rows),
+                _encode_json(named) if named else None,
+            ],
+        )
+        answers = cursor.fetchall()
+    if not answers:
+        return None
+    _, head, *_ = answers[0]
+    return LogTip(head, _read_found(answers))
+
+
+def is_lock_timeout(error: Error) -> bool:
+    """Return whether a lock was not to be had for as long as a statement waits."""
+    return getattr(error.__cause__, "sqlstate", None) == _LOCK_NOT_AVAILABLE
+
+
+def _open_binding_cursor() -> CursorWrapper:
+    """Return a cursor whose values go beside the statement, and not in its text.
+
+    So PostgreSQL does not write them into its log where the statement fails.
+    """
+    from django.db.backends.postgresql.base import (  # noqa: PLC0415 - SQLite goes without
+        ServerBindingCursor,
+    )
+
+    connection.ensure_connection()
+    # django-stubs knows neither this class's base, nor what else becomes a cursor.
+    cursor: Any = ServerBindingCursor(connection.connection)  # type: ignore[call-arg]
+    if connection.queries_logged:
+        return connection.make_debug_cursor(cursor)
+    return connection.make_cursor(cursor)
 
 
 def insert_rows(

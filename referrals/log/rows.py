@@ -39,6 +39,13 @@ class FoundEvent(NamedTuple):
     fingerprint: str | None
 
 
+class LogTip(NamedTuple):
+    """The head of the log, and those of the keys in question that are in it."""
+
+    head: int
+    found: dict[str, FoundEvent]
+
+
 class LogEnd(NamedTuple):
     """The end of the log, read under the lock. `now` is never before the last row's time."""
 

@@ -36,6 +36,8 @@ SETTINGS = {
     "fsync": "on",
     "full_page_writes": "on",
     "synchronous_commit": "on",
+    "log_statement": "ddl",
+    "log_min_duration_statement": "-1",
 }
 
 
@@ -80,6 +82,8 @@ def test_a_server_that_is_well_has_four_good_checks():
         ({"is_read_only": True}, "database_read_only", State.ERROR),
         ({"is_superuser": True}, "database_superuser", State.INFO),
         ({"server_encoding": "SQL_ASCII"}, "database_encoding", State.ERROR),
+        ({"log_statement": "mod"}, "database_logs_values", State.INFO),
+        ({"log_min_duration_statement": "2s"}, "database_logs_values", State.INFO),
     ],
 )
 def test_what_is_not_well_with_a_server_is_told(changes, code, state):

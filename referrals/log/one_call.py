@@ -1,0 +1,68 @@
+"""Storing drafts by one call of a function in the database, which is a transaction.
+
+Where nothing has to be decided between look-up and insert, nobody has to carry what the
+database found back and forth while others wait for the app's lock: one round trip in place
+of five. A process that freezes meanwhile holds no lock.
+"""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Final
+
+from django.db import OperationalError, connection, transaction
+
+from referrals import failpoints
+from referrals.failpoints import Place
+from referrals.fraud import NO_SIGHTINGS
+from referrals.log import postgresql
+from referrals.log.completing import complete_row
+from referrals.log.drafts import Draft
+from referrals.log.names import recall_numbers
+from referrals.log.rows import LogRow, LogTip
+
+#: From here on COPY costs the database less than the function's JSON.
+MOST_EVENTS: Final = 32
+
+
+def store_at_once(app_id: int, drafts: Sequence[Draft]) -> LogTip | None:
+    """Store `drafts` after the log's head if the log has none of their keys.
+
+    Returns the log before, with those that it has: nothing was stored where there are any.
+    Returns None, and has stored nothing, where more than one call has to be made.
+    """
+    if not (_is_possible() and _are_simple(drafts)):
+        return None
+    numbers = recall_numbers(app_id, [draft.event for draft in drafts])
+    if numbers is None:
+        return None
+    rows = [draft.row or _complete_row(draft, numbers) for draft in drafts]
+    # An error leaves the caller's transaction as it was.
+    inner = transaction.atomic() if connection.in_atomic_block else nullcontext()
+    try:
+        with inner:
+            return postgresql.append_if_new(app_id, rows, numbers)
+    except OperationalError as error:
+        if postgresql.is_lock_timeout(error):
+            return None
+        raise
+
+
+def _is_possible() -> bool:
+    """Return whether the database has the function, and who commits is known."""
+    return connection.vendor == "postgresql" and (
+        connection.in_atomic_block or connection.get_autocommit()
+    )
+
+
+def _are_simple(drafts: Sequence[Draft]) -> bool:
+    return (
+        len(drafts) <= MOST_EVENTS
+        and all(draft.has_time and not draft.sightings for draft in drafts)
+        and len({draft.event.id for draft in drafts}) == len(drafts)
+        # A fault between write and commit needs the two apart.
+        and not failpoints.is_armed(Place.APPEND_WRITTEN)
+    )
+
+
+def _complete_row(draft: Draft, numbers: dict[str, int]) -> LogRow:
+    return complete_row(draft, draft.event.occurred_at, numbers, NO_SIGHTINGS)
