@@ -52,7 +52,7 @@ _LOCK_AND_LOOK_UP = """
 # another number, and the next one drops this.
 _APPEND_IF_NEW = """
     SELECT is_stored, head, key, position, fingerprint
-    FROM referrals_append_1(%s, %s, %s, %s)
+    FROM referrals_referralevent_append_1(%s, %s, %s, %s)
 """
 # Reference: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _LOCK_NOT_AVAILABLE = "55P03"

@@ -9,7 +9,7 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 # Whoever waits for longer comes back without events among its values: PostgreSQL may be told
 # to write a slow statement's into its log.
 MAKE = """
-CREATE FUNCTION referrals_append_1(
+CREATE FUNCTION referrals_referralevent_append_1(
     for_app bigint, lock_number integer, sent json, numbered json
 ) RETURNS TABLE (
     is_stored boolean, head bigint, key text, "position" bigint, fingerprint uuid
@@ -72,7 +72,7 @@ BEGIN
 END
 $function$
 """
-DROP = "DROP FUNCTION IF EXISTS referrals_append_1(bigint, integer, json, json)"
+DROP = "DROP FUNCTION IF EXISTS referrals_referralevent_append_1(bigint, integer, json, json)"
 
 
 def make_function(apps: object, schema_editor: BaseDatabaseSchemaEditor) -> None:

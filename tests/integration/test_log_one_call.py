@@ -143,7 +143,7 @@ def test_who_waits_long_for_the_log_goes_on_in_steps(app):
     thread.join()
 
     assert outcomes(answers) == [("accepted", 2)]
-    assert "referrals_append" in asked[0]
+    assert "referralevent_append" in asked[0]
     assert "pg_advisory_xact_lock" in asked[1]
 
 
