@@ -9,8 +9,6 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-import environ
-
 from integration_project.addresses import Address, read_address
 from integration_project.environment import UnusableError
 
@@ -32,7 +30,10 @@ _CONNECTION: Final = {
 # Lock and look-up of an append are one message, and the server binds one statement's
 # values at a time.
 _FIXED: Final = {"server_side_binding": False}
-_SQLITE_ENGINE: Final = "integration_project.sqlite3"
+_ENGINES: Final = {
+    "sqlite": "integration_project.sqlite3",
+    "postgresql": "integration_project.postgresql",
+}
 _SQLITE: Final = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
@@ -72,9 +73,7 @@ def read_database_url(url: str, *, pool: int) -> dict[str, Any]:
 
 
 def _build_settings(scheme: str, **settings: Any) -> dict[str, Any]:  # noqa: ANN401 - Django's own types
-    # Only the engine: environ's own reader of addresses turns texts in a query to numbers.
-    engine = environ.Env.DB_SCHEMES[scheme] if scheme != "sqlite" else _SQLITE_ENGINE
-    return {"ENGINE": engine, "CONN_HEALTH_CHECKS": True, **settings}
+    return {"ENGINE": _ENGINES[scheme], **settings}
 
 
 def _read_sqlite(address: Address) -> dict[str, Any]:

@@ -1,14 +1,17 @@
 """The pool of connections on a real PostgreSQL: small, patient for seconds, back at once."""
 
 import re
+import select
 import signal
 import threading
+from functools import partial
 
 import psycopg
 import pytest
 from django.db import OperationalError
 
 from integration_project.databases import read_database_url
+from integration_project.postgresql.base import is_alive
 from tests.documented import block, page
 from tests.harness import postgres
 from tests.harness.django_connections import make_connection
@@ -147,6 +150,22 @@ def test_a_connection_that_the_server_ended_is_not_handed_out(open_connection):
         connection.close()
 
     assert [answer(open_connection()) for _ in range(2)] == [1, 1]
+
+
+def test_a_connection_with_a_message_to_be_read_is_handed_out(open_connection):
+    listener, speaker = open_connection(), open_connection()
+    listener.ensure_connection()
+    raw = listener.connection
+    raw.execute("LISTEN news")
+    answer(speaker, "SELECT pg_notify('news', 'x')")
+    wait_until(partial(_has_message, raw))
+
+    assert is_alive(raw)
+    assert not _has_message(raw)
+
+
+def _has_message(raw):
+    return bool(select.select([raw.fileno()], [], [], 0)[0])
 
 
 def test_a_server_that_is_back_is_used_at_once(open_connection, server, given_up):
