@@ -232,9 +232,10 @@ def _make_step(
 
 
 def _write(app_id: int, learned: Learned, known: Known, *, test: bool) -> None:
-    tables.write_identities(
-        app_id, ((test, known.identities[each]) for each in sorted(learned.identities))
-    )
+    # A person's side by side: who looks for one of them later reads a page in place of several.
+    identities = [known.identities[each] for each in sorted(learned.identities)]
+    identities.sort(key=lambda each: each.person or 0)
+    tables.write_identities(app_id, ((test, each) for each in identities))
     tables.write_people(
         app_id, ((test, known.people[each]) for each in sorted(learned.people))
     )

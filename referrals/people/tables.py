@@ -79,7 +79,9 @@ class Owner(msgspec.Struct, array_like=True):
     """Whose an identity is, and what this person's present identity of a provider is.
 
     `is_sent`: it is of that provider itself, and its value is kept. `present` is a hash; None
-    where nobody is known, or by no identity of the provider.
+    where nobody is known, or by no identity of the provider, and where that was not looked
+    for: the identity itself is sent, or names nobody. `present_learned_at` is None, too,
+    where it was not asked for.
     """
 
     hash: str
@@ -154,40 +156,55 @@ _ADVANCE: Final = """
     WHERE app_id = %s
 """
 #: Of each identity in a list: whose it is, and that person's present identity of a provider.
-#: One statement, and no rows before learning is complete.
+#: One statement, and no rows before learning is complete. Each row that it reads besides is
+#: a page or two that may lie nowhere near, so it reads no person where the identity itself
+#: is sent or nobody is meant, and no present identity but for when that was learned.
 _RESOLVE: Final = {
+    # OFFSET 0 keeps the list on the outside of the loop, and computes `present` once.
     "postgresql": """
-        SELECT json_agg(json_build_array(replace(i.hash::text, '-', ''), i.provider = %(provider)s
-            AND i.value <> '', i.shared_at IS NOT NULL, i.person, i.learned_at,
-            replace(t.hash::text, '-', ''), t.learned_at))::text
-        FROM json_array_elements_text(%(hashes)s::json) AS sent(value)
-        JOIN LATERAL (
-            SELECT * FROM referrals_knownidentity
-            WHERE app_id = %(app)s AND hash = sent.value::uuid AND test = %(test)s OFFSET 0
-        ) AS i ON true
-        LEFT JOIN LATERAL (
-            SELECT keys->>%(provider)s AS present FROM referrals_knownperson
-            WHERE app_id = %(app)s AND number = i.person OFFSET 0
-        ) AS p ON true
-        LEFT JOIN LATERAL (
-            SELECT hash, learned_at FROM referrals_knownidentity
-            WHERE app_id = %(app)s AND hash = p.present::uuid AND test = %(test)s OFFSET 0
-        ) AS t ON true
-        WHERE NOT EXISTS (SELECT FROM referrals_peopleprogress
-            WHERE app_id = %(app)s AND (emptying OR cursor < complete_at))
+        SELECT json_agg(json_build_array(found.name, found.is_sent, found.is_shared,
+            found.person, found.learned_at, found.present, CASE WHEN %(dated)s THEN (
+                SELECT learned_at FROM referrals_knownidentity
+                WHERE app_id = %(app)s AND hash = found.present::uuid AND test = %(test)s)
+            END))::text
+        FROM (
+            SELECT mine.*, CASE WHEN NOT mine.is_sent AND NOT mine.is_shared THEN (
+                SELECT keys->>%(provider)s FROM referrals_knownperson
+                WHERE app_id = %(app)s AND number = mine.person) END AS present
+            FROM json_array_elements_text(%(hashes)s::json) AS sent(value)
+            JOIN LATERAL (
+                SELECT sent.value AS name, provider = %(provider)s AND value <> '' AS is_sent,
+                    shared_at IS NOT NULL AS is_shared, person, learned_at
+                FROM referrals_knownidentity
+                WHERE app_id = %(app)s AND hash = sent.value::uuid AND test = %(test)s OFFSET 0
+            ) AS mine ON true
+            WHERE NOT EXISTS (SELECT FROM referrals_peopleprogress
+                WHERE app_id = %(app)s AND (emptying OR cursor < complete_at))
+            OFFSET 0
+        ) AS found
     """,
     "sqlite": """
-        SELECT json_group_array(json_array(i.hash, json(iif(i.provider = %(provider)s
-            AND i.value <> '', 'true', 'false')), json(iif(i.shared_at IS NOT NULL, 'true',
-            'false')), i.person, i.learned_at, t.hash, t.learned_at))
-        FROM json_each(%(hashes)s) AS sent
-        CROSS JOIN referrals_knownidentity AS i
-            ON i.app_id = %(app)s AND i.hash = sent.value AND i.test = %(test)s
-        LEFT JOIN referrals_knownperson AS p ON p.app_id = %(app)s AND p.number = i.person
-        LEFT JOIN referrals_knownidentity AS t ON t.app_id = %(app)s AND t.test = %(test)s
-            AND t.hash = (SELECT value FROM json_each(p.keys) WHERE key = %(provider)s)
-        WHERE NOT EXISTS (SELECT 1 FROM referrals_peopleprogress
-            WHERE app_id = %(app)s AND (emptying OR cursor < complete_at))
+        SELECT json_group_array(json_array(found.hash, json(iif(found.is_sent, 'true', 'false')),
+            json(iif(found.is_shared, 'true', 'false')), found.person, found.learned_at,
+            found.present, CASE WHEN %(dated)s THEN (
+                SELECT learned_at FROM referrals_knownidentity
+                WHERE app_id = %(app)s AND hash = found.present AND test = %(test)s) END))
+        FROM (
+            SELECT mine.*, CASE WHEN NOT mine.is_sent AND NOT mine.is_shared THEN (
+                SELECT (SELECT value FROM json_each(p.keys) WHERE key = %(provider)s)
+                FROM referrals_knownperson AS p
+                WHERE p.app_id = %(app)s AND p.number = mine.person) END AS present
+            FROM (
+                SELECT i.hash, i.provider = %(provider)s AND i.value <> '' AS is_sent,
+                    i.shared_at IS NOT NULL AS is_shared, i.person, i.learned_at
+                FROM json_each(%(hashes)s) AS sent
+                CROSS JOIN referrals_knownidentity AS i
+                    ON i.app_id = %(app)s AND i.hash = sent.value AND i.test = %(test)s
+            ) AS mine
+            WHERE NOT EXISTS (SELECT 1 FROM referrals_peopleprogress
+                WHERE app_id = %(app)s AND (emptying OR cursor < complete_at))
+            LIMIT -1 OFFSET 0
+        ) AS found
     """,
 }
 #: A column in a row that is read, where its type is not what JSON has: hashes are digits
@@ -219,13 +236,17 @@ def read_people(
 
 
 def read_owners(
-    app_id: int, hashes: Collection[str], provider: str, *, test: bool
+    app_id: int, hashes: Collection[str], provider: str, *, test: bool, dated: bool
 ) -> list[Owner]:
-    """Return whose the identities are that are known; nobody's before learning is complete."""
+    """Return whose the identities are that are known; nobody's before learning is complete.
+
+    `dated`: also when their people's present identities were learned.
+    """
     if not hashes:
         return []
     asked: dict[str, int | str] = {
         "app": app_id,
+        "dated": dated,
         "hashes": _encode(sorted(hashes)),
         "provider": provider,
         "test": test,

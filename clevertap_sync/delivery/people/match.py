@@ -162,7 +162,9 @@ def _find_answers(
     answers = []
     for (provider, test), members in groups.items():
         wanted = {each for wait in members if (each := named[wait.pk])}
-        known = people.resolve(step.app_id, wanted, provider, test=test)
+        # Who is known by this step is known since its own events.
+        dated = any((test, each) not in step.linked for each in wanted)
+        known = people.resolve(step.app_id, wanted, provider, test=test, dated=dated)
         answers += [
             _build_answer(wait, named[wait.pk], known, step) for wait in members
         ]

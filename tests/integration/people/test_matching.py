@@ -147,6 +147,21 @@ def test_a_record_goes_at_once_where_its_person_is_known_already(
     assert rung == [integration.pk]
 
 
+def test_a_record_goes_by_what_completed_its_person_where_the_id_was_tied_before(
+    app, integration, advance
+):
+    append(app, a_link(branch_id="A", custom_id="u1"))
+    at = append(app, a_link(custom_id="u1", email=EVE), an_install(branch_id="A")) - 1
+    advance()
+    letter = a_waiting_letter(integration, at + 1, branch_id="A")
+
+    advance()
+
+    assert [row[1] for row in rows_of(letter)] == [hash_of(app, "email", EVE)]
+    state_of(letter)
+    assert letter.linked_by == at
+
+
 @pytest.mark.parametrize("comes_first", ["install", "link"])
 def test_an_install_and_its_link_may_come_in_one_request(
     app, integration, advance, comes_first

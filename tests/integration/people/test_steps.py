@@ -208,3 +208,16 @@ def test_one_user_s_many_questions_are_decided_within_sqlite_s_limit():
 
     asked = ReferrerDecision.objects.filter(app=app)
     assert asked.exclude(referrer=None).count() == 1_200
+
+
+def test_what_a_step_learns_of_a_person_lies_side_by_side():
+    app = a_learning_app()
+    put(app, [identify(email=f"e{n}", anonymous_id=f"A{n}") for n in range(20)])
+    step(app)
+
+    place = "ctid" if connection.vendor == "postgresql" else "rowid"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT person FROM referrals_knownidentity ORDER BY {place}")
+        people_of_rows = [person for (person,) in cursor.fetchall()]
+    assert people_of_rows == sorted(people_of_rows)
+    assert len(people_of_rows) == 40
