@@ -60,6 +60,8 @@ def measure_sizes(database: int, sizes: Sequence[int]) -> dict[int, dict[str, An
             "again": Stage(TIMES, LINKS, steps.meet_again),
             "rows": Stage(TIMES, LINKS, steps.meet_by_rows),
             "look-up": Stage(TIMES, LINKS, steps.look_up),
+            "newest": Stage(TIMES, LINKS, steps.look_up_newest),
+            "row": Stage(TIMES, LINKS, steps.read_rows),
         }
         costs = _take_turns(list(stages.values()), database)
         named = zip(stages, costs, strict=True)

@@ -7,10 +7,11 @@ an ID that comes before sign-up. Steps take links, and so nothing else is in the
 import itertools
 import random
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
+from django.db import connection
 
 from benchmarks import events
 from benchmarks.people_fill import fill_people
@@ -30,6 +31,14 @@ LOOSE: Final = "anonymous_id"
 LINKS: Final = 1_000
 #: Of so many users, one has no key.
 ONE_OF: Final = 5
+_ROWS: Final = """
+    SELECT count(found.learned_at)
+    FROM json_array_elements_text(%s::json) AS sent(value)
+    JOIN LATERAL (
+        SELECT learned_at FROM referrals_knownidentity
+        WHERE app_id = %s AND hash = sent.value::uuid AND test = false OFFSET 0
+    ) AS found ON true
+"""
 
 
 def people_stages() -> dict[str, Stage]:
@@ -42,6 +51,8 @@ def people_stages() -> dict[str, Stage]:
         "step of 1,000, met elsewhere": Stage(20, LINKS, steps.meet_by_rows),
         "step of 1,000, waited for": Stage(10, LINKS, steps.match),
         "look up 1,000": Stage(20, LINKS, steps.look_up),
+        "look up the newest 1,000": Stage(20, LINKS, steps.look_up_newest),
+        "read 1,000 rows by key": Stage(20, LINKS, steps.read_rows),
         "revive 1,000": Stage(10, LINKS, steps.revive),
     }
 
@@ -138,9 +149,21 @@ class PeopleSteps(Steps):
     def look_up(self) -> Step:
         """Prepare to look up any known people by their IDs from before."""
         self._know_people()
-        digest = hashing.make_identity_hasher(self._app.pk)
-        hashes = {digest(LOOSE, f"p-{each}") for each in self._choose()}
+        hashes = self._hash_loose(self._choose())
         return lambda: self._resolve(hashes)
+
+    def look_up_newest(self) -> Step:
+        """Prepare to look up people by their IDs from before, which a step has just learned."""
+        self.meet()()
+        hashes = self._hash_loose(range(self._met - LINKS, self._met))
+        return lambda: self._resolve(hashes)
+
+    def read_rows(self) -> Step:
+        """Prepare to read any rows by key: the least that a look-up could take."""
+        self._know_people()
+        hashes = self._hash_loose(self._choose())
+        asked = [msgspec.json.encode(sorted(hashes)).decode(), self._app.pk]
+        return lambda: _read_rows(asked)
 
     def match(self) -> Step:
         """Prepare a step over links for each of which a record waits."""
@@ -198,6 +221,10 @@ class PeopleSteps(Steps):
         self.learn(LINKS)
         self._catch_up()
 
+    def _hash_loose(self, numbers: Iterable[int]) -> set[str]:
+        digest = hashing.make_identity_hasher(self._app.pk)
+        return {digest(LOOSE, f"p-{each}") for each in numbers}
+
     def _choose(self) -> list[int]:
         return random.Random(next(_numbers)).sample(range(self._met), LINKS)
 
@@ -235,6 +262,14 @@ def make_fifth_unknown(number: int) -> str:
 def switch(*, on: bool) -> None:
     """Switch people on or off."""
     App.objects.update(loose_ids=[LOOSE] if on else [])
+
+
+def _read_rows(asked: Sequence[str | int]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_ROWS, asked)
+        if cursor.fetchone() != (LINKS,):
+            message = "Not every row was found."
+            raise RuntimeError(message)
 
 
 def _make_event(kind: str, identities: dict[str, str]) -> dict[str, object]:
