@@ -14,7 +14,7 @@ import msgspec
 from django.db import connection
 
 from benchmarks import events
-from benchmarks.people_fill import fill_people
+from benchmarks.people_fill import fill_people, read_people_through
 from benchmarks.stage_list import JSON, RANGE, Steps
 from benchmarks.stages import Stage, Step
 from clevertap_sync.delivery.deliver import deliver
@@ -162,7 +162,7 @@ class PeopleSteps(Steps):
         """Prepare to read any rows by key: the least that a look-up could take."""
         self._know_people()
         hashes = self._hash_loose(self._choose())
-        asked = [msgspec.json.encode(sorted(hashes)).decode(), self._app.pk]
+        asked = (msgspec.json.encode(sorted(hashes)).decode(), self._app.pk)
         return lambda: _read_rows(asked)
 
     def match(self) -> Step:
@@ -191,6 +191,7 @@ class PeopleSteps(Steps):
             loose=LOOSE,
             seen_at=clock.read_now(),
         )
+        read_people_through(self._app)
 
     def _step(self) -> None:
         advance_people(self._app.pk, ring=lambda _: None)
