@@ -7,6 +7,8 @@ Read it in this order:
 * `errors`               everything that can go wrong, and what follows from each error
 * `retry`                a pure function from an error to a decision
 * `mapping`              events become records, or the reason why not
+* `identities`           by which of their identities people are sent
+* `moulds`               what records of events that are alike have in common
 * `properties`           an event's `evtData`, within the limits
 * `kept_back`            which setting keeps a record back
 * `reasons`              the words for each dead letter's reason

@@ -1,60 +1,39 @@
 """Maps events to records, or says why a side gets none.
 
-Pure: imports msgspec and no framework. `limits` knows CleverTap's limits, `properties`
-makes the `evtData`, `reasons` has the words for what could not be mapped.
+Pure: imports msgspec and no framework. `limits` knows CleverTap's limits, `identities`
+chooses by what a person is sent, `moulds` makes what records of like events share,
+`properties` their `evtData`, `reasons` has the words for what could not be mapped.
 """
 
-from collections.abc import Collection, Iterable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
 
 from clevertap_sync.clevertap import limits
+from clevertap_sync.clevertap.identities import IdentityRules, choose_identity
+from clevertap_sync.clevertap.moulds import (
+    Mould,
+    MouldRules,
+    explain_failure,
+    share_shelf,
+)
 from clevertap_sync.clevertap.properties import (
     EventDataFormat,
     MappingRefusal,
-    Properties,
     PropertySettings,
-    build_properties,
     make_printable,
 )
-from clevertap_sync.clevertap.reasons import (
-    NO_IDENTITY,
-    NO_REFERRER_KNOWN,
-    WAITING_FOR_IDENTITY,
-    WAITING_FOR_REFERRER,
-)
 from referrals.decoding import prepare_type
-from referrals.identity import Identity
-from referrals.learning.blocklist import is_blocked
 from referrals.schema import Event, Person
-from referrals.vocabulary import (
-    BUILT_IN_NAMES,
-    TITLES,
-    EventType,
-    FraudStatus,
-    Side,
-    find_types_without,
-    normalise_name,
-)
+from referrals.vocabulary import SIDES, EventType, FraudStatus, Side
 
-CLEVERTAP_ID = "clevertap_id"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EARLIEST = datetime.min.replace(tzinfo=UTC)
-_SECOND = timedelta(seconds=1)
+_DAY_SECONDS = 24 * 60 * 60
 # To look a member up in its enum takes as long as to encode an identity.
-_CUSTOM = EventType.CUSTOM
-# Tuples: to look into one this short costs less than to hash a member of an enum.
-_WITHOUT_USER = find_types_without(Side.REFERRED)
-_WITHOUT_REFERRER = find_types_without(Side.GENERATED)
-_REFERRED, _GENERATED = Side.REFERRED, Side.GENERATED
-# Made once, for each side: texts that are the same object are soon counted, too.
-_NAMES = {
-    event_type: ("Referred " + title, "Generated " + title)
-    for event_type, title in TITLES.items()
-}
+_REFERRED = Side.REFERRED
 
 
 @prepare_type
@@ -129,23 +108,9 @@ def map_event(
 ) -> list[MappedSide]:
     """Return a value for each side that `event` names: a record, or why there is none.
 
-    The triggering user comes first, then the referrer. A link click has no triggering
-    user; an event that came by a marketing link may have no referrer. `suppressed` are
-    the sides whose person is suppressed. The records' time is when the event occurred, or
-    `at`: of what waited, when the person became known.
+    As `Mapper.map_event`, for few events.
     """
-    mapper = _Mapper(event, _plan(settings), suppressed, at or event.occurred_at)
-    names = _NAMES.get(event.type) or (
-        f"Referred {event.name}",
-        f"Generated {event.name}",
-    )
-    user, referrer = event.user, event.referrer
-    mapped = []
-    if user is not None and event.type not in _WITHOUT_USER:
-        mapped.append(mapper.map_side(_REFERRED, names[0], user))
-    if referrer is not None and event.type not in _WITHOUT_REFERRER:
-        mapped.append(mapper.map_side(_GENERATED, names[1], referrer))
-    return mapped
+    return make_mapper(settings).map_event(event, suppressed, at)
 
 
 def decode_record(record: EventRecord) -> dict[str, Any]:
@@ -153,70 +118,151 @@ def decode_record(record: EventRecord) -> dict[str, Any]:
     return msgspec.json.decode(record.json, type=dict[str, Any])
 
 
-def find_identity(person: Person, provider: str) -> str | None:
-    """Return the identity that would be sent for `person`; None if none can be."""
-    identity = _check_identity(person, _plan_for_provider(provider))
-    return identity if isinstance(identity, str) else None
+@lru_cache(maxsize=256)
+def make_mapper(settings: MappingSettings) -> "Mapper":
+    """Return what maps events by these settings."""
+    return Mapper(settings)
 
 
-def list_awaited_identities(person: Person, waits_for: Iterable[str]) -> list[Identity]:
-    """Return the identities by which `person` may become known, sorted.
+class Mapper:
+    """Maps events by the settings of one upload. Several threads may use it at once.
 
-    They are of the providers that the app waits for, whose case does not count. A value
-    that names nobody, such as null, is none of them.
+    A request has a thousand records, so the usual case is checked with as few calls as
+    possible.
     """
-    folded = frozenset(map(str.casefold, waits_for))
-    return sorted(
-        Identity(provider, value)
-        for provider, value in person.identities.items()
-        if provider.casefold() in folded and not is_blocked(value)
+
+    __slots__ = (
+        "_identities",
+        "_is_plain",
+        "_kept_back_kind",
+        "_provider",
+        "_shelf",
+        "_since",
+        "_start",
     )
 
+    def __init__(self, settings: MappingSettings) -> None:
+        self._shelf = share_shelf(_make_mould_rules(settings))
+        self._identities = IdentityRules(
+            provider=settings.identity_provider,
+            falls_back=settings.falls_back_to_clevertap_id,
+            waits_for=frozenset(map(str.casefold, settings.waits_for)),
+            remembers_referrers=settings.remembers_referrers,
+        )
+        self._start, self._provider = self._identities.start, settings.identity_provider
+        self._is_plain = (
+            limits.is_plain_object_id
+            if self._identities.by_object_id
+            else limits.is_plain_identity
+        )
+        # The value of `Event.test` that stays here.
+        kinds = {"production": True, "test": False}
+        self._kept_back_kind = kinds.get(settings.event_kinds)
+        since = settings.since
+        self._since = None if since is None else datetime.fromtimestamp(since, UTC)
 
-def list_awaited_providers(person: Person, waits_for: Iterable[str]) -> list[str]:
-    """Return the providers of these identities, folded: a producer's spelling may be any."""
-    awaited = list_awaited_identities(person, waits_for)
-    return sorted({each.provider.casefold() for each in awaited})
+    def map_event(
+        self,
+        event: Event,
+        suppressed: Collection[Side] = (),
+        at: datetime | None = None,
+    ) -> list[MappedSide]:
+        """Return a value for each side that `event` names: a record, or why there is none.
+
+        The triggering user comes first, then the referrer. A link click has no triggering
+        user; an event that came by a marketing link may have no referrer. `suppressed` are
+        the sides whose person is suppressed. The records' time is when the event occurred,
+        or `at`: of what waited, when the person became known. No event raises an error.
+        """
+        if event.test is self._kept_back_kind or (
+            self._since is not None and event.occurred_at < self._since
+        ):
+            return _keep_back(event)
+        since_epoch = (at or event.occurred_at) - _EPOCH
+        seconds = since_epoch.days * _DAY_SECONDS + since_epoch.seconds
+        time = limits.encode_time(seconds)
+        is_odd = suppressed or not 0 < seconds <= limits.LATEST_SECOND
+        mapped: list[MappedSide] = []
+        for mould in self._shelf.find(event):
+            person = event.user if mould.side is _REFERRED else event.referrer
+            if person is None:
+                continue
+            identity = person.identities.get(self._provider)
+            if (
+                identity is None
+                or is_odd
+                or person.erased
+                or not mould.ending
+                or not self._is_plain(identity)
+            ):
+                mapped.append(self._look_closely(mould, person, suppressed, seconds))
+            else:
+                start = self._start + limits.encode(identity) + time
+                mapped.append(_end_record(mould, start, seconds))
+        return mapped
+
+    def _look_closely(
+        self,
+        mould: Mould,
+        person: Person,
+        suppressed: Collection[Side],
+        seconds: int,
+    ) -> MappedSide:
+        """Return the record of a side that is not as nearly all are, or why it has none."""
+        if mould.is_kept_back:
+            return KeptBack(mould.side)
+        if person.erased:
+            return _refuse(mould, MappingRefusal("erased", ""))
+        if mould.side in suppressed:
+            return _refuse(mould, MappingRefusal("suppressed", ""))
+        chosen = mould.bad_name or choose_identity(person, self._identities)
+        if isinstance(chosen, MappingRefusal):
+            return _refuse(mould, chosen)
+        refusal = _refuse_time(seconds) or mould.refusal
+        return _refuse(mould, refusal) if refusal else _build(mould, *chosen, seconds)
 
 
-@lru_cache(maxsize=64)
-def _plan_for_provider(provider: str) -> "_Plan":
-    return _plan(MappingSettings(identity_provider=provider))
+def _build(mould: Mould, start: bytes, identity: str, seconds: int) -> MappedSide:
+    try:
+        start += limits.encode(identity) + limits.encode_time(seconds)
+    except ValueError as error:  # JSON cannot hold a lone surrogate
+        return _refuse(mould, explain_failure(error))
+    return _end_record(mould, start, seconds)
 
 
-class _Plan(msgspec.Struct, frozen=True):
-    """Settings, prepared once for all events of an upload."""
-
-    provider: str
-    folded_provider: str
-    is_plain: bool  # an identity that is plain text needs no further look
-    record: type[limits.Record]
-    rules: PropertySettings
-    kept_back_sides: frozenset[tuple[EventType, Side]]
-    kept_back_statuses: frozenset[FraudStatus]
-    kept_back_kind: bool | None  # the value of `Event.test` that stays here
-    approved_names: frozenset[str]
-    custom_names_limit: int
-    since: datetime
-    falls_back: bool
-    waits_for: frozenset[str]
-    remembers_referrers: bool
+def _end_record(mould: Mould, start: bytes, seconds: int) -> MappedSide:
+    """Return the record that begins so, unless it is too large."""
+    json = start + mould.ending
+    if len(json) > limits.MAX_RECORD_BYTES:
+        detail = f"It has {len(json)} bytes."
+        return _refuse(mould, MappingRefusal("record_too_large", detail))
+    return EventRecord(mould.side, mould.name, json, mould.shortened, seconds)
 
 
-@lru_cache(maxsize=256)
-def _plan(settings: MappingSettings) -> _Plan:
-    folded = settings.identity_provider.casefold()
-    by_object_id = folded == CLEVERTAP_ID
+def _refuse_time(seconds: int) -> MappingRefusal | None:
+    if 0 < seconds <= limits.LATEST_SECOND:
+        return None
+    detail = f"The time is {seconds} Unix seconds."
+    return MappingRefusal("timestamp_invalid", detail)
+
+
+def _refuse(mould: Mould, refusal: MappingRefusal) -> Unmappable:
+    shown = make_printable(mould.name[: limits.MAX_EVENT_NAME])
+    return Unmappable(mould.side, shown, refusal.reason, refusal.detail)
+
+
+def _keep_back(event: Event) -> list[MappedSide]:
+    people = {Side.REFERRED: event.user, Side.GENERATED: event.referrer}
+    return [KeptBack(side) for side in SIDES[event.type] if people[side] is not None]
+
+
+def _make_mould_rules(settings: MappingSettings) -> MouldRules:
     switches = {
         FraudStatus.SUSPICIOUS: settings.send_suspicious,
         FraudStatus.REJECTED: settings.send_rejected,
     }
-    return _Plan(
-        provider=settings.identity_provider,
-        folded_provider=folded,
-        is_plain=not by_object_id,
-        record=limits.ObjectIdRecord if by_object_id else limits.IdentityRecord,
-        rules=PropertySettings(
+    return MouldRules(
+        properties=PropertySettings(
             event_data_format=settings.event_data_format,
             send_none=settings.send_none,
             refuse_long_texts=settings.refuse_long_texts,
@@ -230,218 +276,6 @@ def _plan(settings: MappingSettings) -> _Plan:
             if f"{event_type}:{side}" in settings.not_sent
         ),
         kept_back_statuses=frozenset(s for s, sent in switches.items() if not sent),
-        kept_back_kind={"production": True, "test": False}.get(settings.event_kinds),
         approved_names=frozenset(settings.approved_names),
         custom_names_limit=settings.custom_names_limit,
-        since=(
-            _EARLIEST
-            if settings.since is None
-            else datetime.fromtimestamp(settings.since, UTC)
-        ),
-        falls_back=settings.falls_back_to_clevertap_id,
-        waits_for=frozenset(map(str.casefold, settings.waits_for)),
-        remembers_referrers=settings.remembers_referrers,
-    )
-
-
-class _Mapper:
-    """One event under one plan. Both sides share the instant and the properties.
-
-    A request has a thousand records, so the usual case is checked first and with as few
-    calls as possible.
-    """
-
-    __slots__ = (
-        "_properties",
-        "event",
-        "is_kept_back",
-        "plan",
-        "seconds",
-        "suppressed",
-    )
-
-    def __init__(
-        self, event: Event, plan: _Plan, suppressed: Collection[Side], at: datetime
-    ) -> None:
-        self.event = event
-        self.plan = plan
-        self.suppressed = suppressed
-        self.is_kept_back = (
-            event.test is plan.kept_back_kind
-            or event.status in plan.kept_back_statuses
-            or event.occurred_at < plan.since
-        )
-        self.seconds = (at - _EPOCH) // _SECOND
-        self._properties: Properties | MappingRefusal | None = None
-
-    def map_side(self, side: Side, name: str, person: Person) -> MappedSide:
-        """Return the record of one side, or why it has none. No event raises an error."""
-        kept_back_sides = self.plan.kept_back_sides
-        if self.is_kept_back or (
-            kept_back_sides and (self.event.type, side) in kept_back_sides
-        ):
-            return KeptBack(side)
-        try:
-            outcome = self._refuse_person(side, person) or self._build_record(
-                side, name, person
-            )
-        # JSON cannot hold a lone surrogate, an unknown type, or very deep nesting.
-        except (ValueError, TypeError, RecursionError) as error:
-            outcome = MappingRefusal("mapping_failed", type(error).__name__)
-        if isinstance(outcome, EventRecord):
-            return outcome
-        shown = make_printable(name[: limits.MAX_EVENT_NAME])
-        return Unmappable(side, shown, outcome.reason, outcome.detail)
-
-    def _refuse_person(self, side: Side, person: Person) -> MappingRefusal | None:
-        if person.erased:
-            return MappingRefusal("erased", "")
-        return MappingRefusal("suppressed", "") if side in self.suppressed else None
-
-    def _build_record(
-        self, side: Side, name: str, person: Person
-    ) -> EventRecord | MappingRefusal:
-        plan = self.plan
-        if self.event.type is _CUSTOM and (bad := self._refuse_name(name)):
-            return bad
-        record, identity = plan.record, person.identities.get(plan.provider)
-        if identity is None or not (
-            plan.is_plain and limits.is_plain_identity(identity)
-        ):
-            chosen = _choose_identity(person, plan)
-            if isinstance(chosen, MappingRefusal):
-                return chosen
-            record, identity = chosen
-        properties = self._properties
-        if properties is None:
-            properties = self._properties = self._build_properties()
-        if isinstance(properties, MappingRefusal):
-            return properties
-        json = limits.encode(
-            record(identity, self.seconds, "event", name, properties.json)
-        )
-        if len(json) > limits.MAX_RECORD_BYTES:
-            return MappingRefusal("record_too_large", f"It has {len(json)} bytes.")
-        return EventRecord(side, name, json, properties.shortened, self.seconds)
-
-    def _build_properties(self) -> Properties | MappingRefusal:
-        """Return the properties, or the reason that both sides have in common."""
-        if not 0 < self.seconds <= limits.LATEST_SECOND:
-            detail = f"The time is {self.seconds} Unix seconds."
-            return MappingRefusal("timestamp_invalid", detail)
-        return build_properties(self.event, self.plan.rules)
-
-    def _refuse_name(self, name: str) -> MappingRefusal | None:
-        custom = self.event.name
-        if len(name) > limits.MAX_EVENT_NAME:
-            return MappingRefusal(
-                "event_name_too_long", f"It has {len(name)} characters."
-            )
-        if bad := _refuse_custom_name(custom, name):
-            return bad
-        if (
-            self.event.name_number > self.plan.custom_names_limit
-            and normalise_name(custom) not in self.plan.approved_names
-        ):
-            rank, limit = self.event.name_number, self.plan.custom_names_limit
-            return MappingRefusal(
-                "new_event_name", f"It is name {rank}; {limit} go by themselves."
-            )
-        return None
-
-
-@lru_cache(maxsize=1024)
-def _refuse_custom_name(custom: str, name: str) -> MappingRefusal | None:
-    """Return why a custom event's name, of a bearable length, cannot be sent.
-
-    A cleaned name could silently count as another event in CleverTap.
-    """
-    if not custom.strip():
-        return MappingRefusal("event_name_empty", "")
-    if bad := limits.find_bad_characters(custom):
-        return MappingRefusal(
-            "event_name_characters", f"It contains {make_printable(bad)}"
-        )
-    if limits.normalise_event_name(custom) in BUILT_IN_NAMES:
-        return MappingRefusal("event_name_clash", "")
-    if limits.is_restricted(name):
-        return MappingRefusal("event_name_restricted", "")
-    return None
-
-
-def _choose_identity(
-    person: Person, plan: _Plan
-) -> tuple[type[limits.Record], str] | MappingRefusal:
-    """Return by what the person is sent; or why nothing is, or what the record waits for.
-
-    Only an identity that is missing is waited for: one that cannot be sent is a mistake,
-    and so is an identity provider that nobody carries.
-    """
-    if person.last:
-        return _refuse_last_referrer(plan)
-    checked = _check_identity(person, plan)
-    if isinstance(checked, str):
-        return plan.record, checked
-    if checked.reason != NO_IDENTITY:
-        return checked
-    if plan.falls_back and (object_id := find_identity(person, CLEVERTAP_ID)):
-        return limits.ObjectIdRecord, object_id
-    if plan.waits_for and (named := list_awaited_providers(person, plan.waits_for)):
-        detail = f"Nobody is known yet by {', '.join(named)}."
-        return MappingRefusal(WAITING_FOR_IDENTITY, detail)
-    return checked
-
-
-def _refuse_last_referrer(plan: _Plan) -> MappingRefusal:
-    if plan.remembers_referrers:
-        return MappingRefusal(WAITING_FOR_REFERRER, "")
-    return MappingRefusal(
-        NO_REFERRER_KNOWN,
-        "The app does not remember referrers. Its settings in the admin have a switch.",
-    )
-
-
-def _check_identity(person: Person, plan: _Plan) -> str | MappingRefusal:
-    """Return the identity as the producer sent it, byte for byte, or why it cannot go.
-
-    Provider names are compared without regard to case; where two of a user's differ in
-    nothing else, the exact one counts, then the first in sorted order.
-    """
-    identities = person.identities
-    identity = identities.get(plan.provider)
-    if identity is None:
-        alike = [p for p in identities if p.casefold() == plan.folded_provider]
-        if not alike:
-            return MappingRefusal(
-                NO_IDENTITY,
-                _describe_missing_identity(plan.provider, len(identities)),
-            )
-        identity = identities[min(alike)]
-    return _refuse_identity(identity, plan) or identity
-
-
-def _describe_missing_identity(provider: str, others: int) -> str:
-    wanted = f'"{make_printable(provider[:100])}"'
-    if others == 1:
-        return f"The user's only identity is not {wanted}."
-    return f"There is no {wanted} among the user's {others} identities."
-
-
-def _refuse_identity(identity: str, plan: _Plan) -> MappingRefusal | None:
-    reason = None
-    if not identity or identity.isspace():
-        reason = "identity_empty"
-    elif limits.is_forbidden_identity(identity):
-        reason = "identity_forbidden"
-    elif plan.record is limits.ObjectIdRecord:
-        if not limits.is_object_id(identity):
-            reason = "clevertap_id_invalid"
-    elif len(identity) > limits.MAX_IDENTITY:
-        reason = "identity_too_long"
-    elif limits.has_control_characters(identity):
-        reason = "identity_characters"
-    return (
-        MappingRefusal(reason, f"It has {len(identity)} characters.")
-        if reason
-        else None
     )

@@ -4,15 +4,13 @@ Pure: imports msgspec and no framework.
 """
 
 import math
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
 
 from clevertap_sync.clevertap import limits
 from referrals.schema import Event
-from referrals.vocabulary import INVITE_CHANNELS, EventType, FraudStatus, Via
+from referrals.vocabulary import INVITE_CHANNELS, EventType, Via
 
 EventDataFormat = Literal["flattened", "json", "nested"]
 
@@ -20,13 +18,12 @@ _NONE = "none"
 # A character has at most four bytes, so a text this short needs no count.
 _SURELY_FITS = limits.MAX_TEXT_BYTES // 4
 _SHOWN = 60
-_WHENEVER = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class Properties(msgspec.Struct, frozen=True, gc=False):
     """The JSON of an `evtData`, and how many of its texts were shortened."""
 
-    json: msgspec.Raw
+    json: bytes
     shortened: int
 
 
@@ -51,36 +48,12 @@ def build_properties(
     event: Event, rules: PropertySettings
 ) -> Properties | MappingRefusal:
     """Return the `evtData` of `event`, the same for both sides."""
-    channel, content = event.channel or "", event.content or ""
-    is_short = len(channel) <= _SURELY_FITS and len(content) <= _SURELY_FITS
-    if event.type is EventType.CUSTOM or rules.send_event_id or not is_short:
-        return _made(event, rules)
-    return _of_built_in(event.via, channel, content, event.status, rules)
-
-
-@lru_cache(maxsize=4096)
-def _of_built_in(
-    via: Via | None,
-    channel: str,
-    content: str,
-    status: FraudStatus,
-    rules: PropertySettings,
-) -> Properties | MappingRefusal:
-    """Return the `evtData` of a built-in event, cached: a campaign's events are alike."""
-    event = Event(
-        "", EventType.APP_OPEN, _WHENEVER, via=via, channel=channel, content=content,
-        status=status,
-    )  # fmt: skip
-    return _made(event, rules)
-
-
-def _made(event: Event, rules: PropertySettings) -> Properties | MappingRefusal:
     draft = _Draft(event, rules)
     try:
         draft.write()
     except _MappingRefusedError as refused:
         return refused.refusal
-    return Properties(msgspec.Raw(limits.encode(draft.properties)), draft.shortened)
+    return Properties(limits.encode(draft.properties), draft.shortened)
 
 
 class _MappingRefusedError(Exception):
@@ -139,14 +112,20 @@ class _Draft:
                     self.properties["Event Data"] = nested
 
     def _write_pairs(self) -> None:
+        properties = self.properties
         for key, value in self.event.event_data.items():
-            if _is_null(value):
-                continue
-            name = self._name(key, "Event Data ", self.properties)
-            if isinstance(value, dict | list):
-                self.properties[name] = self._fit(name, _json_text(value))
-            else:
-                self.properties[name] = self._scalar(name, value)
+            # Texts first: most values are, and none of them is null.
+            if type(value) is str:
+                name = self._name(key, "Event Data ", properties)
+                properties[name] = self._fit(name, value)
+            elif not _is_null(value):
+                name = self._name(key, "Event Data ", properties)
+                properties[name] = self._leaf(name, value)
+
+    def _leaf(self, name: str, value: object) -> object:
+        if isinstance(value, dict | list):
+            return self._fit(name, _json_text(value))
+        return self._scalar(name, value)
 
     def _object(self, value: dict[str, Any], level: int) -> dict[str, Any]:
         self._check_level(level)

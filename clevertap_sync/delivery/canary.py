@@ -27,7 +27,7 @@ from clevertap_sync.clevertap.hold_reasons import (
     IDENTITY_LETTER_CASE,
     IDENTITY_MISMATCH,
 )
-from clevertap_sync.clevertap.mapping import CLEVERTAP_ID
+from clevertap_sync.clevertap.identities import CLEVERTAP_ID
 from clevertap_sync.clevertap.profile_lookup import AskedPerson, KnownCounts
 from clevertap_sync.delivery import hold
 from clevertap_sync.delivery.account_lock import lock_account

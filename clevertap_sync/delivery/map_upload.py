@@ -2,16 +2,16 @@
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime
 
+from clevertap_sync.clevertap.identities import list_awaited_identities
 from clevertap_sync.clevertap.limits import MAX_BODY_BYTES, count_body_bytes
 from clevertap_sync.clevertap.mapping import (
     EventRecord,
     MappedSide,
+    Mapper,
     MappingSettings,
     Unmappable,
-    list_awaited_identities,
-    map_event,
+    make_mapper,
 )
 from clevertap_sync.clevertap.reasons import (
     OUTCOME_UNKNOWN,
@@ -71,29 +71,30 @@ def _map_events(claim: Claim, mapped: MappedUpload, wanted: set[int] | None) -> 
         events, suppressed_sides = put_pinned_people(
             claim, events, suppressed_sides, settings
         )
-    at, may_be_stored = claim.upload.known_at, claim.upload.unknown_outcomes > 0
+    mapper, may_be_stored = make_mapper(settings), claim.upload.unknown_outcomes > 0
     for (position, event), suppressed, request_id in zip(
         events, suppressed_sides, requests, strict=True
     ):
-        for value in _map_event_safely(
-            claim, position, event, settings, suppressed, at=at
-        ):
-            if wanted is not None and make_pick(position, value.side) not in wanted:
+        for value in _map_event_safely(claim, position, event, mapper, suppressed):
+            pick = make_pick(position, value.side)
+            if wanted is not None and pick not in wanted:
                 continue
-            if isinstance(value, Unmappable) and value.reason in WAITING:
-                waiting = _build_waiting(claim, position, event, value, settings)
-                mapped.undelivered.append(waiting)
-                continue
-            mapped.add(position, value, request_id)
-            if may_be_stored and isinstance(value, Unmappable):
-                _note_erased(mapped, value, at or event.occurred_at)
+            if isinstance(value, EventRecord):
+                mapped.add_record(pick, value, request_id)
+            elif isinstance(value, Unmappable):
+                mapped.undelivered.append(
+                    _make_undelivered(claim, pick, event, value, settings)
+                )
+                if may_be_stored and value.reason == ERASED:
+                    mapped.given_up.append(_make_given_up(claim, event, value))
+            else:
+                mapped.kept_back.append(pick)
 
 
-def _note_erased(mapped: MappedUpload, value: Unmappable, at: datetime) -> None:
-    """Note a record that went out before its person was erased."""
-    if value.reason == ERASED:
-        ts = int(at.timestamp())
-        mapped.given_up.append(EventRecord(value.side, value.name, b"", 0, ts))
+def _make_given_up(claim: Claim, event: Event, side: Unmappable) -> EventRecord:
+    """Return a record that may have gone out before its person was erased."""
+    at = claim.upload.known_at or event.occurred_at
+    return EventRecord(side.side, side.name, b"", 0, int(at.timestamp()))
 
 
 def _read_events(
@@ -129,15 +130,13 @@ def _map_event_safely(
     claim: Claim,
     position: int,
     event: Event,
-    settings: MappingSettings,
+    mapper: Mapper,
     suppressed: frozenset[Side],
-    *,
-    at: datetime | None,
 ) -> list[MappedSide]:
     """Map one event. If that fails, each side that it names becomes unmappable."""
     try:
         failpoints.reach_failpoint(_EVENT_MAPPED)
-        return map_event(event, settings, suppressed, at=at)
+        return mapper.map_event(event, suppressed, claim.upload.known_at)
     except Exception as error:  # noqa: BLE001 - one event must not stop its neighbours
         # The message could hold an identity; the class and the place are enough.
         kind = type(error).__name__
@@ -152,26 +151,22 @@ def _map_event_safely(
         ]
 
 
-def _build_waiting(
-    claim: Claim,
-    position: int,
-    event: Event,
-    side: Unmappable,
-    settings: MappingSettings,
+def _make_undelivered(
+    claim: Claim, pick: int, event: Event, side: Unmappable, settings: MappingSettings
 ) -> Undelivered:
-    """Return the record of a side that waits, with the hashes of the IDs that it waits by."""
+    """Return the record of a side that falls out, or waits for a person to be known.
+
+    One that waits by IDs has their hashes.
+    """
+    if side.reason not in WAITING:
+        return Undelivered(pick, side.name, side.reason, side.detail)
     waits_by: list[str] = []
     if side.reason == WAITING_FOR_IDENTITY:
         person = dict(find_sides(event))[side.side]
         awaited = list_awaited_identities(person, settings.waits_for)
         waits_by = suppression.hash_identities(claim.integration.app_id, awaited)
     return Undelivered(
-        make_pick(position, side.side),
-        side.name,
-        side.reason,
-        side.detail,
-        tuple(waits_by),
-        event.test,
+        pick, side.name, side.reason, side.detail, tuple(waits_by), event.test
     )
 
 

@@ -7,9 +7,8 @@ from datetime import datetime
 from typing import Any, Self
 
 from clevertap_sync.clevertap.limits import MAX_RECORDS
-from clevertap_sync.clevertap.mapping import EventRecord, KeptBack, Unmappable
+from clevertap_sync.clevertap.mapping import EventRecord
 from clevertap_sync.clevertap.reasons import WAITING
-from clevertap_sync.insight.picks import make_pick
 from clevertap_sync.models import Attempt, Integration, Upload
 
 # An event names at most two people, so whole events fill a request to its limit.
@@ -92,24 +91,12 @@ class MappedUpload:
     #: The requests that brought what `records` has, each once, in log order.
     requests: dict[str, None] = field(default_factory=dict)
 
-    def add(
-        self,
-        position: int,
-        value: EventRecord | Unmappable | KeptBack,
-        request_id: str = "",
-    ) -> None:
-        """Sort one side's value into its place. `request_id` names what brought its event."""
-        pick = make_pick(position, value.side)
-        if isinstance(value, EventRecord):
-            self.picks.append(pick)
-            self.records.append(value)
-            if request_id:
-                self.requests[request_id] = None
-        elif isinstance(value, Unmappable):
-            refusal = Undelivered(pick, value.name, value.reason, value.detail)
-            self.undelivered.append(refusal)
-        else:
-            self.kept_back.append(pick)
+    def add_record(self, pick: int, record: EventRecord, request_id: str = "") -> None:
+        """Add a record to send. `request_id` names what brought its event."""
+        self.picks.append(pick)
+        self.records.append(record)
+        if request_id:
+            self.requests[request_id] = None
 
     @property
     def verdicts_due(self) -> int:

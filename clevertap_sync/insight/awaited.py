@@ -7,11 +7,8 @@ from typing import Final, NamedTuple
 
 from django.conf import settings
 
-from clevertap_sync.clevertap.mapping import (
-    MappingSettings,
-    Unmappable,
-    list_awaited_providers,
-)
+from clevertap_sync.clevertap.identities import list_awaited_providers
+from clevertap_sync.clevertap.mapping import MappingSettings, Unmappable
 from clevertap_sync.clevertap.reasons import WAITING_FOR_REFERRER
 from clevertap_sync.models import DeadLetter, WaitingRecord
 from referrals import hashing

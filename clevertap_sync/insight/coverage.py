@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from clevertap_sync.clevertap.mapping import find_identity
+from clevertap_sync.clevertap.identities import find_identity
 from referrals import log
 from referrals.log import LoggedEvent
 from referrals.schema import Event, Person, find_sides

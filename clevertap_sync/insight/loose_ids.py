@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from clevertap_sync.clevertap.mapping import find_identity
+from clevertap_sync.clevertap.identities import find_identity
 from clevertap_sync.insight.coverage import list_people
 from referrals.learning.blocklist import is_blocked
 from referrals.log import LoggedEvent

@@ -12,7 +12,7 @@ from typing import Final
 
 from clevertap_sync.clevertap import profile_lookup
 from clevertap_sync.clevertap.connection_check import Credentials
-from clevertap_sync.clevertap.mapping import CLEVERTAP_ID, find_identity
+from clevertap_sync.clevertap.identities import CLEVERTAP_ID, find_identity
 from clevertap_sync.clevertap.profile_lookup import LOOK_UP_SECONDS, AskedPerson
 from clevertap_sync.insight.coverage import list_people
 from clevertap_sync.process.account_access import give_connection_back

@@ -9,8 +9,8 @@ from typing import Any, Final
 from clevertap_sync.clevertap import connection_check, profile_lookup
 from clevertap_sync.clevertap.connection_check import Credentials, Diagnosis
 from clevertap_sync.clevertap.errors import CleverTapError
+from clevertap_sync.clevertap.identities import CLEVERTAP_ID
 from clevertap_sync.clevertap.limits import LATEST_SECOND, normalise_event_name
-from clevertap_sync.clevertap.mapping import CLEVERTAP_ID
 from clevertap_sync.clevertap.profile_lookup import LOOK_UP_SECONDS, AskedPerson
 from clevertap_sync.process.account_access import give_connection_back
 

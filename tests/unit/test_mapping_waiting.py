@@ -2,13 +2,13 @@
 
 import pytest
 
+from clevertap_sync.clevertap.identities import list_awaited_identities
 from clevertap_sync.clevertap.mapping import (
     EventRecord,
     KeptBack,
     MappingSettings,
     Unmappable,
     decode_record,
-    list_awaited_identities,
     map_event,
 )
 from referrals.identity import Identity

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from clevertap_sync.clevertap import errors, mapping, properties
+from clevertap_sync.clevertap import (
+    errors,
+    identities,
+    mapping,
+    moulds,
+    properties,
+)
 from clevertap_sync.clevertap.account_faults import AccountFault, describe_fault
 from clevertap_sync.clevertap.errors import CleverTapError
 from clevertap_sync.clevertap.reasons import (
@@ -64,7 +70,8 @@ def refusals_in(module):
 
 
 def test_the_mapping_gives_known_reasons_alone_and_each_of_them():
-    given = {*refusals_in(mapping), *refusals_in(properties)}
+    modules = (identities, mapping, moulds, properties)
+    given = {code for module in modules for code in refusals_in(module)}
 
     from_clevertap = {code for code in REASONS if code.startswith("clevertap_")}
     of_mapping = set(REASONS) - from_clevertap - OF_DELIVERY

@@ -6,7 +6,7 @@ from typing import Final
 
 from clevertap_sync.admin.events.event_filters import decode_row
 from clevertap_sync.admin.events.timeline import LIGHTS
-from clevertap_sync.clevertap.mapping import find_identity
+from clevertap_sync.clevertap.identities import find_identity
 from clevertap_sync.clevertap.reasons import shorten_reason
 from clevertap_sync.insight import clevertap_destination
 from clevertap_sync.models import DeadLetter, Integration

@@ -13,8 +13,8 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from clevertap_sync.clevertap.errors import CleverTapError, NotSentError
+from clevertap_sync.clevertap.identities import CLEVERTAP_ID
 from clevertap_sync.clevertap.limits import MAX_DELETED
-from clevertap_sync.clevertap.mapping import CLEVERTAP_ID
 from clevertap_sync.models import Account, Integration
 from clevertap_sync.process import clock
 from clevertap_sync.process.account_access import give_connection_back, open_client
