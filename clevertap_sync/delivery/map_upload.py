@@ -1,7 +1,8 @@
 """Map: each side of an upload's events becomes a record, falls out, or is kept back."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable
+from itertools import repeat
 
 from clevertap_sync.clevertap.identities import list_awaited_identities
 from clevertap_sync.clevertap.limits import MAX_BODY_BYTES, count_body_bytes
@@ -40,6 +41,7 @@ MAPPING_FAILED = "mapping_failed"
 EVENT_REMOVED = "event_removed"
 ERASED = "erased"
 _EVENT_MAPPED = Place.EVENT_MAPPED
+_NO_SIDE: frozenset[Side] = frozenset()
 
 
 def map_upload(claim: Claim) -> MappedUpload:
@@ -66,11 +68,9 @@ def _map_events(claim: Claim, mapped: MappedUpload, wanted: set[int] | None) -> 
     """Sort each side into its place; where `wanted` are given, these picks alone."""
     settings = read_settings(claim.upload.settings)
     events, requests = _read_events(claim, wanted)
-    suppressed_sides = _find_suppressed_sides(claim, events, settings)
-    if claim.upload.identities:
-        events, suppressed_sides = put_pinned_people(
-            claim, events, suppressed_sides, settings
-        )
+    suppressed_sides: Iterable[frozenset[Side]] = repeat(_NO_SIDE, len(requests))
+    if settings.suppressions_until or claim.upload.identities:
+        events, suppressed_sides = _look_at_people(claim, list(events), settings)
     mapper, may_be_stored = make_mapper(settings), claim.upload.unknown_outcomes > 0
     for (position, event), suppressed, request_id in zip(
         events, suppressed_sides, requests, strict=True
@@ -99,7 +99,7 @@ def _make_given_up(claim: Claim, event: Event, side: Unmappable) -> EventRecord:
 
 def _read_events(
     claim: Claim, wanted: set[int] | None
-) -> tuple[list[tuple[int, Event]], list[str]]:
+) -> tuple[Iterable[tuple[int, Event]], list[str]]:
     """Return the upload's events, and in the same order the requests that brought them."""
     app_id, upload = claim.integration.app_id, claim.upload
     if wanted is None:
@@ -111,19 +111,22 @@ def _read_events(
     )
 
 
-def _find_suppressed_sides(
-    claim: Claim, events: Sequence[tuple[int, Event]], settings: MappingSettings
-) -> list[frozenset[Side]]:
-    """Return, per event, the sides whose person is suppressed.
+def _look_at_people(
+    claim: Claim, events: list[tuple[int, Event]], settings: MappingSettings
+) -> tuple[list[tuple[int, Event]], list[frozenset[Side]]]:
+    """Return the events with whom the upload pins, and the sides of suppressed people.
 
     The upload's settings say which suppressions count: one that came after an attempt of
     unknown outcome does not change the bytes that are sent again.
     """
-    return suppression.find_suppressed_sides(
+    suppressed_sides = suppression.find_suppressed_sides(
         claim.integration.app_id,
         [event for _, event in events],
         settings.suppressions_until,
     )
+    if not claim.upload.identities:
+        return events, suppressed_sides
+    return put_pinned_people(claim, events, suppressed_sides, settings)
 
 
 def _map_event_safely(

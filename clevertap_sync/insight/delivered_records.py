@@ -79,7 +79,7 @@ def _read_events(upload: Upload) -> Sequence[tuple[int, Event]]:
     app_id = upload.integration.app_id
     if upload.picks is None:
         events, _ = log.read_events(app_id, upload.first, upload.last)
-        return events
+        return list(events)
     found = log.read_positions(app_id, set(map(read_position, upload.picks)))
     return [(logged.position, logged.event) for logged in found]
 

@@ -13,6 +13,7 @@ import pytest
 
 from clevertap_sync.clevertap.client.upload_result import RefusedRecord, UploadResult
 from clevertap_sync.clevertap.errors import NoAnswerError, NotSentError
+from clevertap_sync.clevertap.mapping import Mapper
 from clevertap_sync.delivery import (
     claim,
     counts,
@@ -151,7 +152,7 @@ def a_row_that_a_reader_misses(product):
     product.replace(
         map_upload,
         "_read_events",
-        lambda real: lambda *args: tuple(column[:-1] for column in real(*args)),
+        lambda real: lambda *args: tuple(list(column)[:-1] for column in real(*args)),
     )
     return "Lost: "
 
@@ -188,9 +189,7 @@ def a_refusal_of_the_neighbour(product):
 
 def a_side_that_is_never_mapped(product):
     """An event yields its first record, and not its second."""
-    product.replace(
-        map_upload, "map_event", lambda real: lambda *args, **at: real(*args, **at)[:1]
-    )
+    product.replace(Mapper, "map_event", lambda real: lambda *given: real(*given)[:1])
     return "Lost: "
 
 
@@ -198,8 +197,8 @@ def a_record_in_the_other_persons_name(product):
     """The referrer's record is sent with the user's identity."""
 
     def make(real):
-        def wrong(*args, **at):
-            first, second = real(*args, **at)
+        def wrong(*given):
+            first, second = real(*given)
             whose = msgspec.json.decode(first.json)["identity"]
             record = msgspec.json.decode(second.json) | {"identity": whose}
             wrongly = msgspec.json.encode(record)
@@ -207,7 +206,7 @@ def a_record_in_the_other_persons_name(product):
 
         return wrong
 
-    product.replace(map_upload, "map_event", make)
+    product.replace(Mapper, "map_event", make)
     return "CleverTap has a record that no event asks for"
 
 

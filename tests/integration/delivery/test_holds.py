@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 
-from clevertap_sync.clevertap import mapping
 from clevertap_sync.clevertap.client.upload_result import UploadResult
 from clevertap_sync.clevertap.errors import (
     AuthenticationError,
@@ -14,7 +13,8 @@ from clevertap_sync.clevertap.errors import (
     TooManyRequestsError,
 )
 from clevertap_sync.clevertap.locations import Location
-from clevertap_sync.delivery import failure, hold, lifecycle, map_upload
+from clevertap_sync.clevertap.mapping import Mapper
+from clevertap_sync.delivery import failure, hold, lifecycle
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.erasure import erasure_orders
@@ -159,11 +159,9 @@ def test_a_body_that_changed_after_an_unknown_outcome_is_marked_and_logged(
 ):
     engine.switch(faults=(Fault(ending="reset_after_storing", only="uploads"),))
     append(count=1)
-    real, lengths = mapping.map_event, iter([2, 1])
+    real, lengths = Mapper.map_event, iter([2, 1])
     monkeypatch.setattr(
-        map_upload,
-        "map_event",
-        lambda *given, **named: list(real(*given, **named))[: next(lengths)],
+        Mapper, "map_event", lambda *given: real(*given)[: next(lengths)]
     )
 
     status = finish()

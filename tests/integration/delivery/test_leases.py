@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from clevertap_sync.clevertap import mapping
 from clevertap_sync.clevertap.errors import NoAnswerError, NotSentError
+from clevertap_sync.clevertap.mapping import Mapper
 from clevertap_sync.delivery import lifecycle, map_upload
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
@@ -213,15 +213,15 @@ def test_an_exception_while_an_event_is_mapped_costs_that_event_alone(
     engine, integration, append, monkeypatch, caplog
 ):
     append(count=3)
-    real = mapping.map_event
+    real = Mapper.map_event
 
-    def fails(event, *given, **named):
+    def fails(mapper, event, *given):
         if event.id == "e2":
             message = "planted"
             raise ValueError(message)
-        return real(event, *given, **named)
+        return real(mapper, event, *given)
 
-    monkeypatch.setattr(map_upload, "map_event", fails)
+    monkeypatch.setattr(Mapper, "map_event", fails)
 
     deliver(integration.pk)
 
