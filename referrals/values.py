@@ -46,7 +46,8 @@ def compile_batch(name: bytes) -> re.Pattern[bytes]:
 
 def may_have_more(text: bytes, most: int) -> bool:
     """Return False where `text` surely has at most `most` values. Costs microseconds."""
-    return text.count(b",") + text.count(b"[") + text.count(b"{") > most
+    # To leave them out and look how much is gone is faster than to count them.
+    return len(text) - len(text.translate(None, b",[{")) > most
 
 
 def count_values(text: bytes, most: int) -> int:

@@ -1,5 +1,6 @@
 """The events of a body, each decoded by itself."""
 
+from datetime import UTC, datetime
 from typing import Final
 
 from referrals.api.body_pieces import LenientlyRead, cut_body, make_listing
@@ -13,9 +14,10 @@ def decode_events(media_type: str, body: bytes) -> list[IncomingEvent | EventPro
 
     Raises `ProblemError`: 400 not JSON, 413 too many, 422 neither an event nor a list.
     """
+    now = datetime.now(UTC)
     return [
-        check_object(piece.value)
+        check_object(piece.value, now=now)
         if isinstance(piece, LenientlyRead)
-        else decode_event(piece)
+        else decode_event(piece, now=now)
         for piece in cut_body(media_type, body, _EVENTS)
     ]

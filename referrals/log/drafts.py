@@ -14,6 +14,7 @@ from referrals.schema import Event, IncomingEvent, build_event, list_warnings
 from referrals.vocabulary import EventType
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
+_CUSTOM = EventType.CUSTOM
 
 
 class Draft(msgspec.Struct, frozen=True, gc=False):
@@ -150,7 +151,7 @@ def _make_draft(
     warnings = list_warnings(incoming)
     has_time = incoming.occurred_at is not None
     has_status = incoming.status is not None
-    if sightings or event.type is EventType.CUSTOM or not has_time:
+    if sightings or event.type is _CUSTOM or not has_time:
         return Draft(
             index,
             fingerprint,
