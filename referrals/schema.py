@@ -168,12 +168,21 @@ _rounding_decoder = msgspec.json.Decoder(IncomingEvent)
 _marking_decoder = msgspec.json.Decoder(IncomingEvent, float_hook=precision.mark_float)
 
 
+def may_be_odd(text: bytes) -> bool:
+    """Return whether JSON with events may have an escape or a null, at which some rules look.
+
+    To ask this of a whole body takes a tenth of asking each of its events.
+    """
+    return b"\\" in text or b"null" in text
+
+
 def decode_event(
-    raw: bytes | msgspec.Raw, *, now: datetime | None = None
+    raw: bytes | msgspec.Raw, *, now: datetime | None = None, is_odd: bool = True
 ) -> IncomingEvent | EventProblem:
     """Return the JSON event that `raw` holds, checked, or why it is refused.
 
-    Never raises. A time is refused if it is more than a day after `now`.
+    Never raises. A time is refused if it is more than a day after `now`. `is_odd` is False
+    where `may_be_odd` said it of the text that the event stood in.
     """
     data = bytes(raw)
     now = now or datetime.now(UTC)
@@ -183,10 +192,11 @@ def decode_event(
             rules.check_size(len(data))
             rules.check_values(data)
         try:
-            return _check_event(_decoder.decode(data), data, now)
+            return _check_event(_decoder.decode(data), data, now, is_odd=is_odd)
         except precision.LostDigitsError:
             return _note_lost_digits(
-                _check_event(_rounding_decoder.decode(data), data, now), data
+                _check_event(_rounding_decoder.decode(data), data, now, is_odd=is_odd),
+                data,
             )
     except (ValueError, RecursionError) as error:
         return _explain_refusal(error, data)
@@ -356,15 +366,17 @@ def _identities(person: IncomingPerson) -> dict[str, str]:
     return person.identities  # type: ignore[return-value]
 
 
-def _check_event(event: IncomingEvent, data: bytes, now: datetime) -> IncomingEvent:
+def _check_event(
+    event: IncomingEvent, data: bytes, now: datetime, *, is_odd: bool
+) -> IncomingEvent:
     """Return `event`, which `data` holds, without null and with `occurred_at` in UTC.
 
     Raises `BrokenRuleError`.
     """
     # JSON spells NUL and null in one way only, so most events need no second look.
-    if b"\\u0000" in data:
+    if is_odd and b"\\u0000" in data:
         rules.check_tree("", msgspec.to_builtins(event))
-    if b"null" in data:
+    if is_odd and b"null" in data:
         event = _drop_nulls(event)
     rules.check_id(event.id)
     rules.check_name(event.type, event.name)
@@ -380,7 +392,7 @@ def _check_event(event: IncomingEvent, data: bytes, now: datetime) -> IncomingEv
     occurred_at = _read_occurred_at(event.occurred_at, data)
     rules.check_occurred_at(occurred_at, now)
     # Last: an event that an earlier rule refuses may not be encodable.
-    _check_keys(event, data)
+    _check_keys(event, data, is_odd=is_odd)
     if occurred_at is event.occurred_at:
         return event
     return msgspec.structs.replace(event, occurred_at=occurred_at)
@@ -398,12 +410,13 @@ def _check_identities(event: IncomingEvent) -> None:
         rules.check_identify(_identities(event.user) if event.user else {}, event)
 
 
-def _check_keys(event: IncomingEvent, data: bytes) -> None:
+def _check_keys(event: IncomingEvent, data: bytes, *, is_odd: bool) -> None:
     """Refuse an event that `data` holds with a key twice, of which `event` has one."""
     time = event.occurred_at
     # An offset may have been sent without the colon with which it is written.
     has_offset = isinstance(time, datetime) and time.tzinfo is not UTC
-    if not repeated_keys.may_have_lost(data, None if has_offset else event):
+    decoded = None if has_offset else event
+    if not repeated_keys.may_have_lost(data, decoded, may_disguise=is_odd):
         return
     pointer = repeated_keys.find_repeated_key(data)
     if pointer is not None:
