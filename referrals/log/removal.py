@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 from referrals import fraud, hashing
 from referrals.fraud import FraudReason
-from referrals.log.reader import read_head
+from referrals.log.reader import find_tail, read_head
 from referrals.log.rows import build_row
 from referrals.log.sightings import remove_sightings_at
 from referrals.models import ReferralEvent, Sighting
@@ -26,19 +26,24 @@ _TELLING_CHARACTERS = 4
 _decode = msgspec.json.Decoder(Event).decode
 
 
-def trim_log(app_id: int, before: int, *, limit: int = BATCH) -> int:
+def trim_log(
+    app_id: int, before: int, *, first: int | None = None, limit: int = BATCH
+) -> int:
     """Remove up to `limit` events below the position `before`; return how many.
 
     The newest event always stays, because the next one is numbered after it. Call it
-    again while it returns `limit`. A removed event is accepted anew when it is sent
-    again.
+    again while it returns `limit`, with `first` higher by that each time: the first position
+    that may be there still. To look for it, and to remove without one, a database passes
+    all that was removed since it was last vacuumed. A removed event is accepted anew when it
+    is sent again.
     """
-    before = min(before, read_head(app_id))
-    rows = ReferralEvent.objects.filter(app_id=app_id)
-    first = rows.order_by("position").values_list("position", flat=True).first()
-    if first is None or first >= before:
+    if first is None:
+        first = find_tail(app_id)
+    end = min(before, read_head(app_id), first + limit)
+    if first >= end:
         return 0
-    removed, _ = rows.filter(position__lt=min(before, first + limit)).delete()
+    rows = ReferralEvent.objects.filter(app_id=app_id)
+    removed, _ = rows.filter(position__gte=first, position__lt=end).delete()
     return removed
 
 
@@ -66,13 +71,15 @@ def erase_people(
 
 
 def remove_sightings(before: datetime, *, limit: int = BATCH) -> int:
-    """Remove up to `limit` sightings from before an instant; return how many.
+    """Remove about `limit` sightings from before an instant; return how many.
 
-    Call it again while it returns `limit`.
+    Those of one instant go together. Call it again while it returns anything.
     """
-    old = Sighting.objects.filter(seen_at__lt=before).order_by("seen_at")
-    keys = list(old.values_list("pk", flat=True)[:limit])
-    removed, _ = Sighting.objects.filter(pk__in=keys).delete()
+    old = Sighting.objects.filter(seen_at__lt=before)
+    instants = old.order_by("seen_at").values_list("seen_at", flat=True)
+    if instant := instants[limit - 1 : limit].first():
+        old = old.filter(seen_at__lte=instant)
+    removed, _ = old.delete()
     return removed
 
 

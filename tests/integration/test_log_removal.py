@@ -1,6 +1,7 @@
 """Retention and erasure: what goes, and what has to stay."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.db import transaction
@@ -142,10 +143,23 @@ def test_old_sightings_are_forgotten():
         ],
     )
     now = timezone.now()
-    old = Sighting.objects.first()
-    Sighting.objects.filter(pk=old.pk).update(seen_at=now - timedelta(days=91))
+    oldest, newer, newest = Sighting.objects.all()
+    for days, each in ((92, oldest), (91, newer), (89, newest)):
+        seen_at = now - timedelta(days=days)
+        Sighting.objects.filter(pk=each.pk).update(seen_at=seen_at)
+    cutoff = now - timedelta(days=90)
 
-    assert log.remove_sightings(now - timedelta(days=90)) == 1
-    assert Sighting.objects.count() == 2
-    assert log.remove_sightings(now + timedelta(days=1), limit=1) == 1
-    assert Sighting.objects.count() == 1
+    assert log.remove_sightings(cutoff, limit=1) == 1
+    assert set(Sighting.objects.all()) == {newer, newest}
+    assert log.remove_sightings(cutoff, limit=1) == 1
+    assert log.remove_sightings(cutoff, limit=1) == 0
+    assert list(Sighting.objects.all()) == [newest]
+
+
+def test_sightings_of_one_instant_go_together(app):
+    now = timezone.now()
+    Sighting.objects.bulk_create(
+        Sighting(app=app, mark=uuid4(), value=uuid4(), seen_at=now) for _ in range(3)
+    )
+
+    assert log.remove_sightings(now + timedelta(days=1), limit=1) == 3

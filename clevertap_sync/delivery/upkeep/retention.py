@@ -1,38 +1,31 @@
 """Retention: remove events, uploads and attempts past RETENTION_DAYS, in small chunks.
 
-An event stays while an integration may still need it, or who learns of people. An upload
-goes as a family, with its parts, attempts and dead letters. Its totals stay with the
-integration, so that the books go on balancing. Who was not seen for PEOPLE_DAYS is forgotten.
+An event stays while an integration may still need it, or who learns of people. Uploads go
+before their events, each family with its totals kept (`folding`). Between two chunks there is
+a rest (`pace`). Who was not seen for PEOPLE_DAYS is forgotten.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
-from django.db import connection, transaction
-from django.db.models import Min, Q, QuerySet, Sum
-from django.db.models.functions import Coalesce
+from django.db import connection
+from django.db.models import Min, Q
 
-from clevertap_sync.delivery.account_lock import lock_account
-from clevertap_sync.delivery.upkeep import delivered_counts, tallies
-from clevertap_sync.models import (
-    Attempt,
-    DeadLetter,
-    Integration,
-    Replay,
-    Upload,
-    WaitingRecord,
-)
+from clevertap_sync.delivery.upkeep import delivered_counts
+from clevertap_sync.delivery.upkeep.folding import fold_oldest
+from clevertap_sync.delivery.upkeep.pace import Pace
+from clevertap_sync.models import Attempt, Integration, Replay, Upload
 from clevertap_sync.process import clock
 from referrals import failpoints, log, people
 from referrals.failpoints import Place
 from referrals.ingest import count_removal
 
-# The account's lock is held meanwhile: each may have a thousand dead letters.
-UPLOADS_PER_CHUNK = 50
 BUDGET_SECONDS = 2.0
+#: Removed at once: a quarter of a megabyte to flush on PostgreSQL, some 10 ms of SQLite's lock.
+EVENTS_PER_CHUNK = 500
 
 # What comes first in a log is its oldest. A range before it was left over by an earlier call.
 # A log's newest event always stays: alone, and without uploads, it is nothing to look for.
@@ -74,27 +67,17 @@ def use_up_retention(*, seconds: float = BUDGET_SECONDS) -> bool:
 def carry_out_retention(*, seconds: float = BUDGET_SECONDS) -> int:
     """Remove what is past RETENTION_DAYS, for about `seconds`; return the events removed.
 
-    At least one chunk of each kind, and of one app: there may be thousands. The next call goes
-    on with the rest. Safe to run anywhere, any number of times.
+    At least one chunk of each kind, and of one app: there may be thousands. Most of the time
+    is rest. The next call goes on with what is left. Safe to run anywhere, any number of times.
     """
-    ends_at = time.monotonic() + seconds
+    pace = Pace(seconds)
     cutoff = clock.read_now() - timedelta(days=settings.RETENTION_DAYS)
     removed = 0
     for app_id in _find_apps(cutoff):
-        limit = _find_last_unneeded(app_id, cutoff)
-        for integration in Integration.objects.filter(app=app_id):
-            while _fold_oldest(integration, limit, cutoff):
-                if time.monotonic() >= ends_at:
-                    break
-            limit = min(limit, _find_last_free(integration, limit))
-        while gone := log.trim_log(app_id, limit + 1):
-            removed += gone
-            failpoints.reach_failpoint(Place.RETENTION_TRIMMED)
-            if time.monotonic() >= ends_at:
-                break
-        if time.monotonic() >= ends_at:
+        removed += _clear_app(app_id, cutoff, pace)
+        if not pace.rest():
             break
-    _trim_the_rest(cutoff, ends_at)
+    _trim_the_rest(cutoff, pace)
     dry_runs = Attempt.objects.filter(upload=None)
     dry_runs.filter(began_at__lt=cutoff).delete()
     # That of people is a standing one: it runs again whenever somebody becomes known.
@@ -117,19 +100,49 @@ def _find_apps(cutoff: datetime) -> list[int]:
         return [app_id for (app_id,) in cursor.fetchall()]
 
 
-def _trim_the_rest(cutoff: datetime, ends_at: float) -> None:
+def _clear_app(app_id: int, cutoff: datetime, pace: Pace) -> int:
+    """Remove what nobody needs any more of an app; return how many events.
+
+    A chunk of uploads, then the events that they leave, and so on.
+    """
+    limit = _find_last_unneeded(app_id, cutoff)
+    integrations = list(Integration.objects.filter(app=app_id))
+    first, removed, has_more = log.find_tail(app_id), 0, True
+    while has_more:
+        has_more = False
+        for integration in integrations:
+            if fold_oldest(integration, limit, cutoff):
+                has_more = True
+                pace.rest()
+        free = min([limit, *(_find_last_free(each, limit) for each in integrations)])
+        while first <= free:
+            end = min(first + EVENTS_PER_CHUNK, free + 1)
+            removed += log.trim_log(app_id, end, first=first, limit=end - first)
+            first = end
+            failpoints.reach_failpoint(Place.RETENTION_TRIMMED)
+            if not pace.rest():
+                return removed
+        has_more = has_more and not pace.is_over()
+    return removed
+
+
+def _trim_the_rest(cutoff: datetime, pace: Pace) -> None:
     """Remove what has days of its own; each kind at least one chunk."""
+    for trim in _list_trims(cutoff):
+        while trim() and pace.rest():
+            pass
+
+
+def _list_trims(cutoff: datetime) -> tuple[Callable[[], object], ...]:
+    """Return what removes a chunk of each kind, and says whether there may be more."""
     now = clock.read_now()
     unseen_since = now - timedelta(days=settings.PEOPLE_DAYS)
-    kinds: tuple[Callable[[], object], ...] = (
+    return (
         lambda: log.remove_sightings(cutoff),
         lambda: count_removal.trim_counts(now) == count_removal.BATCH,
         lambda: delivered_counts.trim_delivered_counts(now),
         lambda: people.trim_people(unseen_since),
     )
-    for has_more in kinds:
-        while has_more() and time.monotonic() < ends_at:
-            pass
 
 
 def _find_last_unneeded(app_id: int, cutoff: datetime) -> int:
@@ -163,105 +176,8 @@ def _find_last_free(integration: Integration, limit: int) -> int:
     An upload is removed whole, so one that reaches beyond the limit keeps its events: no
     dead letter is left without its event. A skipped upload has no dead letters.
     """
-    left = Upload.objects.ranges().filter(integration=integration, first__lte=limit)
+    left = Upload.objects.ranges().filter(
+        integration=integration, first__gt=integration.tail, first__lte=limit
+    )
     kept = left.exclude(state=Upload.State.SKIPPED).aggregate(first=Min("first"))
     return limit if kept["first"] is None else kept["first"] - 1
-
-
-def _fold_oldest(integration: Integration, limit: int, cutoff: datetime) -> bool:
-    """Remove the oldest families up to `limit`, and keep their totals. False: none left."""
-    with transaction.atomic():
-        lock_account(integration.pk)
-        integration.refresh_from_db()
-        roots = list(_select_old_ranges(integration, limit)) or list(
-            _select_old_replay_uploads(integration, cutoff)
-        )
-        if not roots:
-            return False
-        family = Upload.objects.filter(
-            Q(pk__in=[r.pk for r in roots]) | Q(root__in=roots)
-        )
-        _keep_totals(integration, family)
-        tallies.take_back_tallies(integration, family)
-        # What is delivered at CleverTap stays so: counts are never taken back.
-        untallied = family.filter(pk__gt=integration.tallied_to)
-        delivered_counts.add_up_counts(
-            integration, untallied.values_list("pk", flat=True)
-        )
-        ends = [root.last for root in roots if root.replay_id is None]
-        integration.tail = max([integration.tail, *ends])
-        integration.save(
-            update_fields=[
-                "tail",
-                "removed_delivered",
-                "removed_dead",
-                "removed_revived",
-                "removed_unknown",
-                "removed_expired",
-            ]
-        )
-        _remove_family(family)
-        _remove_orphaned_letters(integration)
-        failpoints.reach_failpoint(Place.RETENTION_FOLDED)
-    return True
-
-
-def _select_old_ranges(integration: Integration, limit: int) -> QuerySet[Upload]:
-    old = Upload.objects.ranges().filter(integration=integration, last__lte=limit)
-    return old.order_by("first")[:UPLOADS_PER_CHUNK]
-
-
-def _select_old_replay_uploads(
-    integration: Integration, cutoff: datetime
-) -> QuerySet[Upload]:
-    old = Upload.objects.filter(
-        integration=integration,
-        parent=None,
-        replay__isnull=False,
-        settled_at__lt=cutoff,
-    )
-    busy = Upload.objects.open().filter(root__isnull=False).values("root")
-    return old.exclude(pk__in=busy).order_by("pk")[:UPLOADS_PER_CHUNK]
-
-
-def _keep_totals(integration: Integration, family: QuerySet[Upload]) -> None:
-    live = family.filter(state=Upload.State.SETTLED, replay=None)
-    sums = live.aggregate(delivered=Coalesce(Sum("delivered"), 0))
-    letters = DeadLetter.objects.filter(upload__in=family, upload__replay=None)
-    revived = letters.filter(state=DeadLetter.State.DELIVERED).count()
-    in_vain = letters.filter(
-        state__in=[DeadLetter.State.WAITING, DeadLetter.State.EXPIRED]
-    ).count()
-    integration.removed_delivered += sums["delivered"] + revived
-    integration.removed_expired += in_vain
-    integration.removed_dead += letters.count() - revived - in_vain
-    waited = letters.filter(state=DeadLetter.State.DELIVERED, linked_at__isnull=False)
-    integration.removed_revived += waited.count()
-    unknown = Attempt.objects.filter(upload__in=family, outcome_unknown=True)
-    integration.removed_unknown += unknown.count()
-
-
-def _remove_family(family: QuerySet[Upload]) -> None:
-    """Remove a family whole. The database's constraints forbid rows without their upload."""
-    ids = list(family.values_list("pk", flat=True))
-    for chunk in _split_into_chunks(ids):
-        WaitingRecord.objects.filter(letter__upload__in=chunk).delete()
-        DeadLetter.objects.filter(upload__in=chunk).delete()
-        DeadLetter.objects.filter(replay_upload__in=chunk).update(replay_upload=None)
-        Attempt.objects.filter(upload__in=chunk).delete()
-    for chunk in _split_into_chunks(ids):
-        Upload.objects.filter(pk__in=chunk).delete()
-
-
-def _remove_orphaned_letters(integration: Integration) -> None:
-    """Remove dead letters of replays whose events go as well."""
-    gone = DeadLetter.objects.filter(
-        integration=integration, position__lte=integration.tail
-    )
-    idle = gone.exclude(state=DeadLetter.State.REPLAYING)
-    WaitingRecord.objects.filter(letter__in=idle.values("pk")).delete()
-    idle.delete()
-
-
-def _split_into_chunks(ids: list[int], size: int = 500) -> Iterable[list[int]]:
-    return (ids[start : start + size] for start in range(0, len(ids), size))
