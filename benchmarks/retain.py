@@ -1,9 +1,11 @@
-"""Carries out retention as workers do every minute, but without a pause, to its end.
+"""Carries out retention as workers do, but for the second between two calls.
 
-`python -m benchmarks.retain`, with RETENTION_DAYS in the environment. Prints what it took,
+`python -m benchmarks.retain SECONDS`, with RETENTION_DAYS in the environment: for so long,
+or to its end where that comes first. `--hurry` leaves the rests out. Prints what it took,
 as JSON.
 """
 
+import argparse
 import json
 import sys
 import time
@@ -11,22 +13,40 @@ import time
 import django
 
 
-def main() -> dict[str, float]:
-    """Remove all that is past its days; return the events, seconds, and the longest call."""
+def main(seconds: float, *, hurries: bool) -> dict[str, float]:
+    """Remove what is past its days; return the events, the seconds, and the longest chunk's.
+
+    `left` is true where there may be more.
+    """
+    from clevertap_sync.delivery.upkeep import pace
     from clevertap_sync.delivery.upkeep.retention import carry_out_retention
 
-    removed, longest, began = 0, 0.0, time.monotonic()
-    while True:
-        called = time.monotonic()
+    chunks: list[float] = [0.0]
+    find_rest = pace.find_rest
+
+    def note_chunk(took: float) -> float:
+        chunks.append(took)
+        return 0.0 if hurries else find_rest(took)
+
+    pace.find_rest = note_chunk
+    began = time.monotonic()
+    removed, gone, taken = 0, 1, 0.0
+    while gone and taken < seconds:
         gone = carry_out_retention()
-        longest = max(longest, time.monotonic() - called)
-        if not gone:
-            break
         removed += gone
-    seconds = time.monotonic() - began
-    return {"events": removed, "seconds": seconds, "longest": longest}
+        taken = time.monotonic() - began
+    return {
+        "events": removed,
+        "seconds": taken,
+        "longest": max(chunks),
+        "left": bool(gone),
+    }
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.retain")
+    parser.add_argument("seconds", type=float)
+    parser.add_argument("--hurry", action="store_true")
+    wanted = parser.parse_args()
     django.setup()
-    sys.stdout.write(json.dumps(main()))
+    sys.stdout.write(json.dumps(main(wanted.seconds, hurries=wanted.hurry)))
