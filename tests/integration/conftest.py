@@ -21,7 +21,7 @@ from clevertap_sync.clevertap import (
     profile_lookup,
 )
 from clevertap_sync.delivery.erasure import erasure_orders
-from clevertap_sync.delivery.upkeep import retention, tallies
+from clevertap_sync.delivery.upkeep import pace, retention, tallies
 from clevertap_sync.insight import match_rate, user_check
 from clevertap_sync.sandbox import Sandbox
 from integration_project.api_entry import ApiEntry
@@ -146,6 +146,8 @@ def _nothing_is_late(settings, monkeypatch):
     monkeypatch.setattr(erasure_admin, "DELETION_SECONDS", PATIENCE_SECONDS)
     for module in (profile_lookup, match_rate, user_check):
         monkeypatch.setattr(module, "LOOK_UP_SECONDS", PATIENCE_SECONDS)
+    # Nobody waits for upkeep here, so that it needs no rests.
+    monkeypatch.setattr(pace, "find_rest", lambda _: 0.0)
     for work in (
         *(
             clevertap.check_credentials,
