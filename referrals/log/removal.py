@@ -77,9 +77,10 @@ def remove_sightings(before: datetime, *, limit: int = BATCH) -> int:
     """
     old = Sighting.objects.filter(seen_at__lt=before)
     instants = old.order_by("seen_at").values_list("seen_at", flat=True)
-    if instant := instants[limit - 1 : limit].first():
-        old = old.filter(seen_at__lte=instant)
-    removed, _ = old.delete()
+    found = list(instants[:limit])
+    if not found:
+        return 0
+    removed, _ = old.filter(seen_at__lte=found[-1]).delete()
     return removed
 
 
