@@ -1,8 +1,9 @@
 """Upkeep works in short pieces, and rests in between."""
 
+import time
+
 import pytest
 
-from clevertap_sync.delivery.upkeep import pace
 from clevertap_sync.delivery.upkeep.pace import LEAST_REST_SECONDS, Pace, find_rest
 from clevertap_sync.process import stopping
 
@@ -16,7 +17,7 @@ def now(monkeypatch):
         passed[0] += seconds
         return False
 
-    monkeypatch.setattr(pace.time, "monotonic", lambda: passed[0])
+    monkeypatch.setattr(time, "monotonic", lambda: passed[0])
     monkeypatch.setattr(stopping, "wait_for_stop", wait)
     return passed
 
