@@ -26,6 +26,8 @@ from referrals.ingest import count_removal
 BUDGET_SECONDS = 2.0
 #: Removed at once: a quarter of a megabyte to flush on PostgreSQL, some 10 ms of SQLite's lock.
 EVENTS_PER_CHUNK = 500
+#: Of each app: some 50 ms, in which the app's steps wait, and on SQLite all who write.
+PEOPLE_PER_CHUNK = 200
 
 # What comes first in a log is its oldest. A range before it was left over by an earlier call.
 # A log's newest event always stays: alone, and without uploads, it is nothing to look for.
@@ -141,7 +143,7 @@ def _list_trims(cutoff: datetime) -> tuple[Callable[[], object], ...]:
         lambda: log.remove_sightings(cutoff),
         lambda: count_removal.trim_counts(now) == count_removal.BATCH,
         lambda: delivered_counts.trim_delivered_counts(now),
-        lambda: people.trim_people(unseen_since),
+        lambda: people.trim_people(unseen_since, limit=PEOPLE_PER_CHUNK),
     )
 
 
