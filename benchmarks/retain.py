@@ -24,9 +24,9 @@ def main(seconds: float, *, hurries: bool) -> dict[str, float]:
     chunks: list[float] = [0.0]
     find_rest = pace.find_rest
 
-    def note_chunk(took: float) -> float:
+    def note_chunk(took: float, at_least: float) -> float:
         chunks.append(took)
-        return 0.0 if hurries else find_rest(took)
+        return 0.0 if hurries else find_rest(took, at_least)
 
     pace.find_rest = note_chunk
     began = time.monotonic()

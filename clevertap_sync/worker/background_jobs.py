@@ -38,9 +38,9 @@ from referrals.hooks import drain
 _KEYS: Final = "looking for keys that are back"
 _ALERTS: Final = "alerts"
 _RECONCILIATION: Final = "reconciliation"
-#: Where a call of retention was not enough, the next follows a second later, until that of
+#: Where a call of retention was not enough, the next follows a moment later, until that of
 #: the next minute comes. Most of a call is rest already.
-RETENTION_REST_SECONDS: Final = 1.0
+RETENTION_REST_SECONDS: Final = 0.25
 _MOST_RETENTION_SECONDS: Final = 50.0
 
 

@@ -147,7 +147,7 @@ def _nothing_is_late(settings, monkeypatch):
     for module in (profile_lookup, match_rate, user_check):
         monkeypatch.setattr(module, "LOOK_UP_SECONDS", PATIENCE_SECONDS)
     # Nobody waits for upkeep here, so that it needs no rests.
-    monkeypatch.setattr(pace, "find_rest", lambda _: 0.0)
+    monkeypatch.setattr(pace, "find_rest", lambda *_: 0.0)
     for work in (
         *(
             clevertap.check_credentials,

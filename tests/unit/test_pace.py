@@ -23,12 +23,19 @@ def now(monkeypatch):
 
 
 def test_a_rest_is_four_times_as_long_as_the_piece_before_it():
-    assert find_rest(0.010) == 0.040
-    assert find_rest(1.0) == 4.0
+    assert find_rest(0.010, 0.0) == 0.040
+    assert find_rest(1.0, 0.0) == 4.0
 
 
 def test_after_the_shortest_piece_there_is_a_rest_too():
-    assert find_rest(0.0) == LEAST_REST_SECONDS
+    assert find_rest(0.0, 0.0) == LEAST_REST_SECONDS
+
+
+def test_a_piece_may_ask_for_a_longer_rest(now):
+    spread = Pace(10.0)
+
+    assert spread.rest(at_least=3.0)
+    assert now[0] == 3.0
 
 
 def test_a_piece_is_measured_from_the_end_of_the_rest_before_it(now):

@@ -27,16 +27,16 @@ class Pace:
         """Return whether the time is used up, or the process is about to end."""
         return stopping.is_stopping() or time.monotonic() >= self._ends_at
 
-    def rest(self) -> bool:
+    def rest(self, *, at_least: float = 0.0) -> bool:
         """Rest after a piece; return whether there is time for another."""
         if self.is_over():
             return False
         took = time.monotonic() - self._began_at
-        stopping.wait_for_stop(find_rest(took))
+        stopping.wait_for_stop(find_rest(took, at_least))
         self._began_at = time.monotonic()
         return not self.is_over()
 
 
-def find_rest(took: float) -> float:
+def find_rest(took: float, at_least: float) -> float:
     """Return how many seconds to rest after a piece that took so many."""
-    return max(LEAST_REST_SECONDS, took * REST_FACTOR)
+    return max(at_least, LEAST_REST_SECONDS, took * REST_FACTOR)

@@ -147,6 +147,15 @@ def test_each_chunk_is_followed_by_a_rest(old_uploads, rests, monkeypatch):
     assert min(rests) >= pace.LEAST_REST_SECONDS
 
 
+def test_events_go_no_faster_than_so_many_a_second(old_uploads, rests, monkeypatch):
+    monkeypatch.setattr(retention, "EVENTS_PER_SECOND", 0.1)
+    monkeypatch.setattr(retention, "EVENTS_PER_CHUNK", 6)
+
+    assert retention.carry_out_retention() == 8
+
+    assert [each for each in rests if each > 10] == [60, 20]
+
+
 def test_a_process_that_ends_removes_a_chunk_at_most(old_uploads, rests, monkeypatch):
     monkeypatch.setattr(folding, "UPLOADS_PER_CHUNK", 2)
     monkeypatch.setattr(retention, "EVENTS_PER_CHUNK", 2)
