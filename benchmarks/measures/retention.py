@@ -36,7 +36,7 @@ CLIENTS: Final = 8
 SLICE_SECONDS: Final = 2.0
 BEFORE_SECONDS: Final = 30.0
 #: How long a round is measured. What is left then goes without rests, and without callers.
-MEASURED_SECONDS: Final = 100.0
+MEASURED_SECONDS: Final = 60.0
 LONGEST_SECONDS: Final = 1_200
 #: How many days ago each half was received, and for how many days each round keeps events.
 AGES: Final = (40, 30)
