@@ -41,9 +41,14 @@ LONGEST_SECONDS: Final = 1_200
 #: How many days ago each half was received, and for how many days each round keeps events.
 AGES: Final = (40, 30)
 KEPT_DAYS: Final = (35, 25)
-_HEAD: Final = "SELECT max(position) FROM referrals_referralevent"
+#: Of the one app that there is, so that an index serves them.
+_HEAD: Final = """
+    SELECT max(position) FROM referrals_referralevent
+    WHERE app_id = (SELECT id FROM referrals_app)
+"""
 _COUNT: Final = """
     SELECT max(position) - min(position) + 1 FROM referrals_referralevent
+    WHERE app_id = (SELECT id FROM referrals_app)
 """
 _AGE: Final = """
     UPDATE referrals_referralevent SET received_at = received_at - {days} * interval '1 day'

