@@ -10,7 +10,7 @@ pin cannot be used is mapped as any other, and may wait again.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import Enum, auto
 from typing import Any, Final, NamedTuple
@@ -20,6 +20,7 @@ from django.db.models import Max, Q, QuerySet
 
 from clevertap_sync.clevertap.reasons import OUTCOME_UNKNOWN, SHARED_IDENTITY
 from clevertap_sync.delivery import caution
+from clevertap_sync.delivery.people.prompt_upload import build_upload
 from clevertap_sync.delivery.people.waiting import stop_waiting
 from clevertap_sync.delivery.sql import revival_rows
 from clevertap_sync.delivery.sql.id_lists import make_id_list
@@ -90,7 +91,7 @@ def choose_next_revival(
             break
         stop_waiting(sorted(gone))
     letters = [row.letter for row in rows if row.pick in pins]
-    upload = _build_upload(integration, pins, now)
+    upload = build_upload(integration, pins, now)
     upload.replay_id, upload.settings = replay_id, settings()
     upload.known_at = _choose_instant(upload, integration, Q(pk__in=letters))
     return Revival(upload, letters, gone, None if has_more else replay_id)
@@ -149,22 +150,6 @@ def park_revivals(integration: Integration, now: datetime) -> int:
             settled_at=now,
         )
     return parked
-
-
-def _build_upload(
-    integration: Integration, pins: Mapping[int, str], now: datetime
-) -> Upload:
-    picks = sorted(pins)
-    return Upload(
-        integration=integration,
-        first=read_position(picks[0]),
-        last=read_position(picks[-1]),
-        picks=picks,
-        identities={str(pick): pins[pick] for pick in picks},
-        covers=len(picks),
-        created_at=now,
-        due_at=now,
-    )
 
 
 def _choose_instant(

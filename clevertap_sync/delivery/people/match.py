@@ -15,9 +15,12 @@ from django.db.models import QuerySet
 
 from clevertap_sync.clevertap.reasons import SHARED_IDENTITY
 from clevertap_sync.delivery.account_lock import lock_accounts_and_read_clock
-from clevertap_sync.delivery.people import lookups
+from clevertap_sync.delivery.people import lookups, prompt_upload
+from clevertap_sync.delivery.people.prompt_upload import KnownRecord
 from clevertap_sync.delivery.sql import waiting_rows
+from clevertap_sync.delivery.sql.account_state import AccountState
 from clevertap_sync.delivery.sql.id_lists import make_hash_list, make_id_list
+from clevertap_sync.delivery.sql.revival_rows import KnownLetter
 from clevertap_sync.delivery.sql.waiting_rows import AnsweredRow, Link, Wait
 from clevertap_sync.insight.picks import make_pick, read_position, read_side
 from clevertap_sync.models import (
@@ -92,10 +95,44 @@ def match_waiting_records(step: people.Step) -> set[int]:
     concerned = {
         each.wait.integration_id for each in answers if each.is_change or each.may_go
     }
-    now = lock_accounts_and_read_clock({readers[pk].account_id for pk in concerned})
+    concerned_readers = [readers[pk] for pk in sorted(concerned)]
+    account = prompt_upload.lock_only_account(concerned_readers)
+    now = account.now if account else _lock_all(concerned_readers)
     for rest in left:
         rest.update(fresh=True)
-    return _write_answers(answers, now)
+    sent = _send_promptly(account, concerned_readers, answers) if account else {}
+    going = {letter for letters in sent.values() for letter in letters}
+    kept = [each for each in answers if each.wait.letter_id not in going]
+    return _write_answers(kept, now) | sent.keys()
+
+
+def _send_promptly(
+    account: AccountState, readers: Iterable[lookups.Reader], answers: Sequence[Answer]
+) -> dict[int, frozenset[int]]:
+    """Return integration → its letters that have an upload already, and need no further row."""
+    sent = {
+        reader.pk: prompt_upload.write_upload(
+            account,
+            reader,
+            [
+                KnownRecord(
+                    KnownLetter(each.wait.letter_id, each.wait.pk, each.linked_by),
+                    each.wait.pick,
+                    each.matched,
+                )
+                for each in answers
+                if each.wait.integration_id == reader.pk
+                and each.wait.is_alone
+                and each.matched is not None
+            ],
+        )
+        for reader in readers
+    }
+    return {pk: letters for pk, letters in sent.items() if letters}
+
+
+def _lock_all(readers: Iterable[lookups.Reader]) -> datetime:
+    return lock_accounts_and_read_clock({each.account_id for each in readers})
 
 
 def find_end(step: people.Step) -> int:

@@ -64,6 +64,40 @@ _TAKE: Final = f"""
     WHERE id IN {{taken}}
 """
 _END_REPLAY: Final = f"UPDATE {_REPLAYS} SET state = 'done' WHERE id = %(ended)s"
+#: Letters that wait, each with the one row that says whom for. A letter before that row, as
+#: whoever delivers it writes them.
+_TAKE_KNOWN: Final = f"""
+    UPDATE {_LETTERS} AS letter SET state = 'replaying', replay_upload_id = %(upload)s,
+        linked_at = %(now)s, linked_by = {{position}}, changed_at = %(now)s
+    FROM {{sent}}
+    WHERE letter.id = {{letter}} AND letter.state = 'waiting'
+        AND EXISTS (SELECT 1 FROM {_WAITING} WHERE id = {{wait}})
+    RETURNING {{returned}}
+"""
+_TAKE_KNOWN_ROWS: Final = _TAKE_KNOWN.format(
+    sent="sent",
+    letter="sent.id",
+    wait="sent.wait",
+    position="sent.position",
+    returned="letter.id",
+)
+_TAKE_KNOWN_AT_ONCE: Final = f"""
+    WITH sent AS MATERIALIZED (
+        SELECT * FROM json_to_recordset(%(known)s::json)
+            AS sent(id bigint, wait bigint, position bigint)
+    ), taken AS ({_TAKE_KNOWN_ROWS}), gone AS (
+        DELETE FROM {_WAITING} WHERE id IN (
+            SELECT sent.wait FROM sent JOIN taken ON taken.id = sent.id)
+    )
+    SELECT id FROM taken
+"""
+_TAKE_KNOWN_FIRST: Final = _TAKE_KNOWN.format(
+    sent="json_each(%(known)s) AS sent",
+    letter="json_extract(sent.value, '$.id')",
+    wait="json_extract(sent.value, '$.wait')",
+    position="json_extract(sent.value, '$.position')",
+    returned="id",
+)
 _DELIVERED: Final = """
     state = 'delivered', replay_upload_id = %(upload)s, changed_at = %(now)s,
         delivered_at = coalesce(delivered_at, %(now)s)
@@ -112,6 +146,17 @@ class MatchedRow(NamedTuple):
     pick: int
     test: bool
     hash: UUID | None
+
+
+class KnownLetter(msgspec.Struct, frozen=True):
+    """The letter with this `id`, and the one row that says whom it waits for, by its ID.
+
+    `position` is that of the event that said who its person is.
+    """
+
+    id: int
+    wait: int
+    position: int | None
 
 
 class MatchedRows(NamedTuple):
@@ -178,6 +223,29 @@ def take_letters(
         )
     else:
         _execute([take, stop_waiting, _END_REPLAY], asked)
+
+
+def take_known_letters(
+    upload_id: int, letters: Sequence[KnownLetter], now: datetime
+) -> frozenset[int]:
+    """Let an upload have those of the letters that wait as they did; return their IDs.
+
+    Each says by what its person became known, and nobody waits for them any more.
+    """
+    asked = {
+        "upload": upload_id,
+        "now": connection.ops.adapt_datetimefield_value(now),
+        "known": _encode(letters),
+    }
+    is_one = connection.vendor == "postgresql"
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE_KNOWN_AT_ONCE if is_one else _TAKE_KNOWN_FIRST, asked)
+        taken = frozenset(pk for (pk,) in cursor.fetchall())
+        if not is_one:
+            ids = _IDS["sqlite"].format(name="all")
+            asked = {"all": _encode(sorted(taken))}
+            cursor.execute(_STOP_WAITING.format(all=ids), asked)
+    return taken
 
 
 def deliver_letters(

@@ -44,13 +44,18 @@ _NOTE_LINKS: Final = {
 
 
 _WAIT: Final = {
-    "postgresql": """
+    "postgresql": f"""
         json_build_array(id, integration_id, letter_id, pick, test,
-            replace(hash::text, '-', ''), replace(matched::text, '-', ''), fresh)
+            replace(hash::text, '-', ''), replace(matched::text, '-', ''), fresh,
+            NOT EXISTS (SELECT FROM {_WAITING} other
+                WHERE other.letter_id = wait.letter_id AND other.id <> wait.id))
     """,
-    "sqlite": """
+    "sqlite": f"""
         json_array(id, integration_id, letter_id, pick, json(iif(test, 'true', 'false')),
-            hash, matched, json(iif(fresh, 'true', 'false')))
+            hash, matched, json(iif(fresh, 'true', 'false')),
+            json(iif(EXISTS (SELECT 1 FROM {_WAITING} AS other
+                WHERE other.letter_id = wait.letter_id AND other.id <> wait.id),
+                'false', 'true')))
     """,
 }
 _FRESH: Final = f"""
@@ -60,7 +65,7 @@ _FRESH: Final = f"""
 # OFFSET 0 keeps the list on the outside of the loop, whatever statistics say.
 _READ_WAITS: Final = {
     "postgresql": f"""
-        SELECT (SELECT json_agg({_WAIT["postgresql"]})::text FROM ({_FRESH}) AS fresh),
+        SELECT (SELECT json_agg({_WAIT["postgresql"]})::text FROM ({_FRESH}) AS wait),
             (SELECT json_agg({_WAIT["postgresql"]})::text FROM (
                 SELECT wait.* FROM json_array_elements_text(%(hashes)s::json) AS sent(value)
                 JOIN LATERAL (
@@ -68,21 +73,24 @@ _READ_WAITS: Final = {
                     WHERE app_id = %(app)s AND hash = sent.value::uuid OFFSET 0
                 ) AS wait ON TRUE
                 ORDER BY wait.id LIMIT %(most_linked)s
-            ) AS linked)
+            ) AS wait)
     """,
     "sqlite": f"""
-        SELECT (SELECT json_group_array({_WAIT["sqlite"]}) FROM ({_FRESH})),
+        SELECT (SELECT json_group_array({_WAIT["sqlite"]}) FROM ({_FRESH}) AS wait),
             (SELECT json_group_array({_WAIT["sqlite"]}) FROM (
                 SELECT wait.* FROM json_each(%(hashes)s) AS sent
                 CROSS JOIN {_WAITING} AS wait
                     ON wait.app_id = %(app)s AND wait.hash = sent.value
                 ORDER BY wait.id LIMIT %(most_linked)s
-            ))
+            ) AS wait)
     """,
 }
 _HAS_MORE: Final = f"""
     SELECT coalesce({log.build_head_sql("%(app)s")}, 0) > %(last)s
         OR EXISTS (SELECT 1 FROM {_WAITING} WHERE app_id = %(app)s AND fresh AND pick < %(end)s)
+"""
+_STANDING: Final = """
+    SELECT id FROM clevertap_sync_replay WHERE kind = 'people' AND integration_id = %s
 """
 _START: Final = """
     UPDATE clevertap_sync_replay SET state = 'running'
@@ -97,7 +105,10 @@ _START_REPLAYS: Final = {
 
 
 class Wait(NamedTuple):
-    """A waiting record as it was read. Hashes are hexadecimal."""
+    """A waiting record as it was read. Hashes are hexadecimal.
+
+    `is_alone`: its letter waits by no other ID.
+    """
 
     pk: int
     integration_id: int
@@ -107,6 +118,7 @@ class Wait(NamedTuple):
     hash: str | None
     matched: str | None
     fresh: bool
+    is_alone: bool = False
 
 
 _waits: Final = msgspec.json.Decoder(list[Wait])
@@ -157,6 +169,14 @@ def has_more_to_do(app_id: int, last: int, end: int) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(_HAS_MORE, {"app": app_id, "last": last, "end": end})
         return bool(cursor.fetchone()[0])
+
+
+def find_standing_replay(integration_id: int) -> int | None:
+    """Return the replay by which the integration sends what waited; None before the first."""
+    with connection.cursor() as cursor:
+        cursor.execute(_STANDING, [integration_id])
+        row: tuple[int] | None = cursor.fetchone()
+    return row and row[0]
 
 
 def start_replays(integration_ids: Collection[int]) -> int:

@@ -400,8 +400,9 @@ def test_a_replay_that_has_ended_runs_again(app, integration, advance):
     advance()
     Replay.objects.update(state="done")
 
+    # By two IDs, so that a claim has to decide.
     append(app, an_install(branch_id="A"))
-    a_waiting_letter(integration, 3, branch_id="A")
+    a_waiting_letter(integration, 3, branch_id="A", anonymous_id="B")
     advance()
 
     assert replays() == [(integration.pk, "running")]
