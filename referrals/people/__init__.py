@@ -35,13 +35,14 @@ from referrals.people.removal import (
     relearn,
     trim_people,
 )
-from referrals.people.step import STEP_EVENTS, Step, take_step
+from referrals.people.step import STEP_EVENTS, Lesson, Step, study_ahead, take_step
 
 __all__ = [
     "HAS_LEARNING_APP",
     "SHARED",
     "STEP_EVENTS",
     "KnownValue",
+    "Lesson",
     "OtherIdentity",
     "Resolved",
     "Step",
@@ -61,6 +62,7 @@ __all__ = [
     "read_rules",
     "relearn",
     "resolve",
+    "study_ahead",
     "take_step",
     "trim_people",
 ]

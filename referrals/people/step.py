@@ -13,7 +13,7 @@ import msgspec
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 
-from referrals import log
+from referrals import log, suppression
 from referrals.learning.known import Known, Learned
 from referrals.learning.learner import Learner
 from referrals.learning.mentions import PeopleRules
@@ -29,6 +29,9 @@ STEP_EVENTS: Final = 1000
 _LOCK_NAMESPACE: Final = 0x50454F
 _LARGEST_LOCK: Final = 2**31 - 1
 _CHUNK: Final = 1000
+
+# Part of each step: the ORM takes ten times as long to compose it.
+_PROGRESS: Final = "SELECT * FROM referrals_peopleprogress WHERE app_id = %s"
 
 logger = logging.getLogger(__name__)
 
@@ -56,10 +59,52 @@ class Step(msgspec.Struct):
     completes: bool = False
 
 
-def take_step(app_id: int, *, limit: int = STEP_EVENTS) -> Step | None:
+class Lesson(msgspec.Struct):
+    """What the events beyond `before` teach, and what that rests on; nothing is written yet."""
+
+    before: int
+    generation: int
+    rules: PeopleRules
+    limit: int
+    sides: StepSides
+    known: dict[bool, Known] = {}
+    learned: dict[bool, Learned] = {}
+    newest_suppression: int = 0
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether something that was learned before is no longer true."""
+        return any(each.unsettled for each in self.learned.values())
+
+
+def study_ahead(app_id: int, *, limit: int = STEP_EVENTS) -> Lesson | None:
+    """Return what the next step would learn, without its lock, for `take_step`.
+
+    None where nothing can be said before.
+    """
+    rules = read_rules(app_id)
+    progress = PeopleProgress.objects.filter(app=app_id).first() if rules else None
+    if rules is None or progress is None or progress.emptying:
+        return None
+    # Before the log is read: who is erased from it is suppressed first.
+    newest = suppression.find_newest_suppression(app_id)
+    try:
+        lesson = _study(app_id, progress.cursor, progress.generation, rules, limit)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:  # noqa: BLE001 - the step finds out which event it is
+        return None
+    lesson.newest_suppression = newest
+    return lesson
+
+
+def take_step(
+    app_id: int, *, limit: int = STEP_EVENTS, lesson: Lesson | None = None
+) -> Step | None:
     """Learn from up to `limit` events. None: the app does not learn, or another step runs.
 
-    Belongs inside a transaction, whose end releases the lock.
+    A `lesson` that was learned ahead is written down, if it still holds. Belongs inside a
+    transaction, whose end releases the lock.
     """
     progress = _lock(app_id)
     rules = read_rules(app_id)
@@ -73,12 +118,13 @@ def take_step(app_id: int, *, limit: int = STEP_EVENTS) -> Step | None:
         begin_anew(progress)
     if progress.emptying:
         return _empty(progress, rules, limit)
-    return _learn_carefully(progress, rules, limit)
+    return _learn_carefully(progress, rules, limit, lesson)
 
 
 def _lock(app_id: int) -> PeopleProgress | None:
-    rows = PeopleProgress.objects.select_for_update(skip_locked=True)
-    return rows.filter(app=app_id).first()
+    can_lock = connection.features.has_select_for_update_skip_locked
+    statement = f"{_PROGRESS} FOR UPDATE SKIP LOCKED" if can_lock else _PROGRESS
+    return next(iter(PeopleProgress.objects.raw(statement, [app_id])), None)
 
 
 def _begin(app_id: int, rules: PeopleRules) -> PeopleProgress | None:
@@ -133,7 +179,12 @@ def _empty(progress: PeopleProgress, rules: PeopleRules, limit: int) -> Step:
     return Step(progress.app_id, at + 1, at, head, has_more=True)
 
 
-def _learn_carefully(progress: PeopleProgress, rules: PeopleRules, limit: int) -> Step:
+def _learn_carefully(
+    progress: PeopleProgress,
+    rules: PeopleRules,
+    limit: int,
+    lesson: Lesson | None = None,
+) -> Step:
     """Learn from up to `limit` events, and from half as many where that fails.
 
     One that fails alone is skipped: it must not stop the others.
@@ -141,7 +192,7 @@ def _learn_carefully(progress: PeopleProgress, rules: PeopleRules, limit: int) -
     before = progress.cursor
     try:
         with transaction.atomic():
-            return _learn(progress, rules, limit)
+            return _learn(progress, rules, limit, lesson)
     except (OperationalError, InterfaceError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever an event does
@@ -159,28 +210,62 @@ def _learn_carefully(progress: PeopleProgress, rules: PeopleRules, limit: int) -
         return _make_step(progress, before)
 
 
-def _learn(progress: PeopleProgress, rules: PeopleRules, limit: int) -> Step:
-    app_id, before = progress.app_id, progress.cursor
-    known_lately = lately.recall(app_id, progress.generation)
+def _learn(
+    progress: PeopleProgress, rules: PeopleRules, limit: int, lesson: Lesson | None
+) -> Step:
+    if lesson is None or not _still_holds(lesson, progress, rules, limit):
+        lesson = _study(
+            progress.app_id, progress.cursor, progress.generation, rules, limit
+        )
+    return _write_lesson(progress, lesson)
+
+
+def _study(
+    app_id: int, before: int, generation: int, rules: PeopleRules, limit: int
+) -> Lesson:
+    """Learn from the next events beyond `before`, and write nothing of it."""
+    known_lately = lately.recall(app_id, generation)
     sides = read_sides(app_id, rules, known_lately, before, limit=limit)
+    lesson = Lesson(before, generation, rules, limit, sides)
     if sides.last == before:
-        return _make_step(progress, before, head=before)
-    known = load_known(app_id, rules, sides.events)
-    learned = _learn_events(rules, sides, known)
-    is_unsettled = any(each.unsettled for each in learned.values())
-    if is_unsettled and sides.left_out:
+        return lesson
+    lesson.known = load_known(app_id, rules, sides.events)
+    lesson.learned = _learn_events(rules, sides, lesson.known)
+    if lesson.is_unsettled and sides.left_out:
         # What was left out may have stood behind what made it untrue.
         lately.forget_app(app_id)
-        return _learn(progress, rules, limit)
-    for test, each in learned.items():
-        _write(app_id, each, known[test], test=test)
-    progress.generation += is_unsettled
-    _advance(progress, sides, learned)
-    if not is_unsettled:
-        remember = partial(_remember, progress, sides, known)
+        return _study(app_id, before, generation, rules, limit)
+    return lesson
+
+
+def _still_holds(
+    lesson: Lesson, progress: PeopleProgress, rules: PeopleRules, limit: int
+) -> bool:
+    """Return whether the same would be learned now, under the lock.
+
+    Whoever else writes what was learned moves the cursor, or raises the generation.
+    """
+    return (
+        (lesson.before, lesson.generation) == (progress.cursor, progress.generation)
+        and (lesson.rules, lesson.limit) == (rules, limit)
+        and lesson.newest_suppression
+        == suppression.find_newest_suppression(progress.app_id)
+    )
+
+
+def _write_lesson(progress: PeopleProgress, lesson: Lesson) -> Step:
+    before, sides = progress.cursor, lesson.sides
+    if sides.last == before:
+        return _make_step(progress, before, head=before)
+    for test, each in lesson.learned.items():
+        _write(progress.app_id, each, lesson.known[test], test=test)
+    progress.generation += lesson.is_unsettled
+    _advance(progress, sides, lesson.learned)
+    if not lesson.is_unsettled:
+        remember = partial(_remember, progress, sides, lesson.known)
         transaction.on_commit(remember, robust=True)
     head = sides.last if sides.is_end else None
-    step = _make_step(progress, before, learned, head=head)
+    step = _make_step(progress, before, lesson.learned, head=head)
     step.ends_with_identify = sides.ends_with_identify
     return step
 

@@ -5,15 +5,20 @@ or what was learned is not written either; and whoever reads the tables sees bot
 """
 
 from collections.abc import Callable
+from typing import Final
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from clevertap_sync.delivery.people import lookups, match
 from clevertap_sync.delivery.sql import waiting_rows
-from clevertap_sync.models import Integration
 from clevertap_sync.process import doorbell
 from referrals import failpoints, people
 from referrals.failpoints import Place
+
+_LAGGING: Final = """
+    SELECT id FROM clevertap_sync_integration
+    WHERE app_id = %s AND enabled AND archived_at IS NULL AND cursor < %s
+"""
 
 
 def advance_people(
@@ -26,8 +31,11 @@ def advance_people(
     integration that has something to send, or to pass by.
     """
     is_marking = lookups.mark_for_lookup(app_id)
+    # Where one lock is for all who write, as on SQLite, nobody has to wait for that.
+    has_lock_of_its_own = connection.features.has_select_for_update
+    lesson = None if has_lock_of_its_own else people.study_ahead(app_id)
     with transaction.atomic():
-        step = people.take_step(app_id)
+        step = people.take_step(app_id, lesson=lesson)
         if step is None:
             return False
         failpoints.reach_failpoint(Place.PEOPLE_LEARNED)
@@ -44,9 +52,9 @@ def advance_people(
 
 def _find_who_lags(step: people.Step) -> set[int]:
     """Return the integrations that have yet to pass by what the step has learned."""
-    readers = Integration.objects.filter(enabled=True, archived_at=None)
-    lagging = readers.filter(app=step.app_id, cursor__lt=step.last).order_by()
-    return set(lagging.values_list("pk", flat=True))
+    with connection.cursor() as cursor:
+        cursor.execute(_LAGGING, [step.app_id, step.last])
+        return {pk for (pk,) in cursor.fetchall()}
 
 
 def _is_more_to_do(step: people.Step) -> bool:
