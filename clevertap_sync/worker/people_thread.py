@@ -6,6 +6,7 @@ may be woken for the same app: the step's lock lets one through.
 """
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -31,6 +32,9 @@ SHORTEST_ROUND: Final = {"postgresql": 0.1, "sqlite": 0.05}
 #: The thread rests for such a part of the time that a round took. So whoever delivers
 #: beside it, or waits for SQLite's one lock, gets on while a long log is learned anew.
 REST: Final = 0.25
+#: After so long Python gives another thread its turn, in place of five milliseconds. A
+#: delivery waits for its turn after each of its statements while this thread learns.
+TURN_SECONDS: Final = 0.001
 
 
 def wake_learners() -> None:
@@ -79,6 +83,8 @@ class PeopleThread:
     def _run(self) -> None:
         while not self._is_stopping():
             woken = people_wakeups.wait_for_wakeups(_WAIT_SECONDS)
+            if woken:
+                sys.setswitchinterval(TURN_SECONDS)
             try:
                 self.advance(woken)
             except Exception:

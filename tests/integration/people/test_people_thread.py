@@ -1,5 +1,6 @@
 """Who is who is learned by a thread of each worker, whoever wakes it."""
 
+import sys
 import threading
 
 import pytest
@@ -178,15 +179,25 @@ def test_nothing_is_learned_once_the_worker_ends(thread, monkeypatch):
     assert [row[2] for row in rows_of(letter)] == [True]
 
 
+@pytest.fixture
+def _turns_stay():
+    before = sys.getswitchinterval()
+    yield
+    sys.setswitchinterval(before)
+
+
 @pytest.mark.django_db(transaction=True)
-def test_it_hears_a_wake_up_and_ends_when_it_is_told(thread, rung):
+@pytest.mark.usefixtures("_turns_stay")
+def test_it_hears_a_wake_up_shortens_turns_and_ends_when_it_is_told(thread, rung):
     letter = someone_waits(an_app_that_learns())
+    before = sys.getswitchinterval()
     thread.start()
     people_wakeups.wake_learner(letter.integration.app_id)
 
     wait_until(lambda: rung)
 
     assert rung == [letter.integration_id]
+    assert sys.getswitchinterval() == people_thread.TURN_SECONDS < before
     thread.stop()
     wait_until(lambda: "people" not in {each.name for each in threading.enumerate()})
 
