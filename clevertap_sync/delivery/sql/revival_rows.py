@@ -64,40 +64,45 @@ _TAKE: Final = f"""
     WHERE id IN {{taken}}
 """
 _END_REPLAY: Final = f"UPDATE {_REPLAYS} SET state = 'done' WHERE id = %(ended)s"
-#: Letters that wait, each with the one row that says whom for. A letter before that row, as
-#: whoever delivers it writes them.
-_TAKE_KNOWN: Final = f"""
-    UPDATE {_LETTERS} AS letter SET state = 'replaying', replay_upload_id = %(upload)s,
-        linked_at = %(now)s, linked_by = {{position}}, changed_at = %(now)s
-    FROM {{sent}}
-    WHERE letter.id = {{letter}} AND letter.state = 'waiting'
-        AND EXISTS (SELECT 1 FROM {_WAITING} WHERE id = {{wait}})
-    RETURNING {{returned}}
+_TAKEN: Final = """
+    state = 'replaying', replay_upload_id = %(upload)s, linked_at = %(now)s,
+        changed_at = %(now)s, linked_by
 """
-_TAKE_KNOWN_ROWS: Final = _TAKE_KNOWN.format(
-    sent="sent",
-    letter="sent.id",
-    wait="sent.wait",
-    position="sent.position",
-    returned="letter.id",
-)
-_TAKE_KNOWN_AT_ONCE: Final = f"""
-    WITH sent AS MATERIALIZED (
-        SELECT * FROM json_to_recordset(%(known)s::json)
-            AS sent(id bigint, wait bigint, position bigint)
-    ), taken AS ({_TAKE_KNOWN_ROWS}), gone AS (
-        DELETE FROM {_WAITING} WHERE id IN (
-            SELECT sent.wait FROM sent JOIN taken ON taken.id = sent.id)
-    )
-    SELECT id FROM taken
-"""
-_TAKE_KNOWN_FIRST: Final = _TAKE_KNOWN.format(
-    sent="json_each(%(known)s) AS sent",
-    letter="json_extract(sent.value, '$.id')",
-    wait="json_extract(sent.value, '$.wait')",
-    position="json_extract(sent.value, '$.position')",
-    returned="id",
-)
+#: Letters that wait, each with the one row that says whom for, while both are there. A letter
+#: before that row, as whoever delivers it writes them. Each letter is found by its key: without
+#: statistics all that wait look like a few rows, and would be read for each of these.
+_TAKE_KNOWN: Final[Mapping[str, str]] = {
+    "postgresql": f"""
+        WITH known AS MATERIALIZED (
+            SELECT letter.id, sent.wait, sent.position
+            FROM json_to_recordset(%(known)s::json)
+                AS sent(id bigint, wait bigint, position bigint)
+            JOIN LATERAL (
+                SELECT id FROM {_LETTERS} WHERE id = sent.id AND state || '' = 'waiting'
+                FOR NO KEY UPDATE
+            ) AS letter ON TRUE
+            JOIN LATERAL (
+                SELECT id FROM {_WAITING} WHERE id = sent.wait OFFSET 0
+            ) AS wait ON TRUE
+        ), taken AS (
+            UPDATE {_LETTERS} AS letter SET {_TAKEN} = known.position
+            FROM known WHERE letter.id = known.id
+            RETURNING letter.id
+        ), gone AS (
+            DELETE FROM {_WAITING} WHERE id IN (SELECT wait FROM known)
+        )
+        SELECT id FROM taken
+    """,
+    "sqlite": f"""
+        UPDATE {_LETTERS} AS letter
+        SET {_TAKEN} = json_extract(sent.value, '$.position')
+        FROM json_each(%(known)s) AS sent
+        WHERE letter.id = json_extract(sent.value, '$.id') AND state || '' = 'waiting'
+            AND EXISTS (SELECT 1 FROM {_WAITING}
+                WHERE id = json_extract(sent.value, '$.wait'))
+        RETURNING id
+    """,
+}
 _DELIVERED: Final = """
     state = 'delivered', replay_upload_id = %(upload)s, changed_at = %(now)s,
         delivered_at = coalesce(delivered_at, %(now)s)
@@ -235,16 +240,15 @@ def take_known_letters(
     asked = {
         "upload": upload_id,
         "now": connection.ops.adapt_datetimefield_value(now),
-        "known": _encode(letters),
+        # By ID, in the order in which all lock them.
+        "known": _encode(sorted(letters, key=lambda letter: letter.id)),
     }
-    is_one = connection.vendor == "postgresql"
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE_KNOWN_AT_ONCE if is_one else _TAKE_KNOWN_FIRST, asked)
+        cursor.execute(_TAKE_KNOWN[connection.vendor], asked)
         taken = frozenset(pk for (pk,) in cursor.fetchall())
-        if not is_one:
-            ids = _IDS["sqlite"].format(name="all")
-            asked = {"all": _encode(sorted(taken))}
-            cursor.execute(_STOP_WAITING.format(all=ids), asked)
+        if connection.vendor == "sqlite":
+            stop = _STOP_WAITING.format(all=_IDS["sqlite"].format(name="all"))
+            cursor.execute(stop, {"all": _encode(sorted(taken))})
     return taken
 
 
