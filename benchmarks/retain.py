@@ -1,4 +1,4 @@
-"""Carries out retention as workers do, but for the second between two calls.
+"""Carries out retention as workers do, but for the moment between two calls.
 
 `python -m benchmarks.retain SECONDS`, with RETENTION_DAYS in the environment: for so long,
 or to its end where that comes first. `--hurry` leaves the rests out. Prints what it took,
