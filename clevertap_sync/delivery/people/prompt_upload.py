@@ -43,7 +43,8 @@ class KnownRecord(NamedTuple):
 def lock_only_account(readers: Sequence[Reader]) -> AccountState | None:
     """Lock the account of these integrations, until the transaction ends; return its state.
 
-    None where it is not one: then nothing is locked.
+    None where they have several, or one has moved to another meanwhile: then the caller locks
+    theirs.
     """
     if len({each.account_id for each in readers}) != 1:
         return None
