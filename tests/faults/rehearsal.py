@@ -13,7 +13,7 @@ from clevertap_sync import insight
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.erasure import erasure_orders
 from clevertap_sync.delivery.people.step import advance_people
-from clevertap_sync.models import Integration, Replay
+from clevertap_sync.models import Integration, Replay, Upload
 from clevertap_sync.sandbox import Sandbox
 from referrals import log
 from referrals.identity import Identity
@@ -108,9 +108,12 @@ def a_link(who: str, *, loose: str = "") -> dict[str, Any]:
 
 def _deliver_and_learn(integration: Integration) -> None:
     running = Replay.objects.filter(integration=integration, state="running")
+    # A step may have let go what it made known by an upload of its own.
+    let_go = Upload.objects.open().filter(integration=integration, attempt_count=0)
     for _ in range(MOST_TURNS):
         deliver_all(integration)
-        if not (advance_people(integration.app_id) or running.exists()):
+        has_more = advance_people(integration.app_id)
+        if not (has_more or running.exists() or let_go.exists()):
             return
 
 
