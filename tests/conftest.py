@@ -41,6 +41,10 @@ HASH_KEYS = {
     for purpose in HASH_KEYS_AS_ROWS.PURPOSES
 }
 hashing.remember_keys(HASH_KEYS)
+FUNCTIONS = (
+    "referrals.migrations.0010_append_function",
+    "clevertap_sync.migrations.0018_delivery_functions",
+)
 # What came in is counted in memory until a test has it written.
 django_settings.INGEST_FLUSH_SECONDS = 0
 
@@ -65,10 +69,11 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix):
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker):
     """Make the database's functions: tests make their tables without migrations."""
-    made = importlib.import_module("referrals.migrations.0010_append_function")
     with django_db_blocker.unblock(), connections["default"].schema_editor() as editor:
-        made.drop_function(None, editor)
-        made.make_function(None, editor)
+        for name in FUNCTIONS:
+            made = importlib.import_module(name)
+            made.drop_function(None, editor)
+            made.make_function(None, editor)
 
 
 @pytest.fixture(scope="session")
@@ -87,6 +92,7 @@ def _no_hints():
 @functools.cache
 def _list_what_forgets():
     """Return what clears each memory of this process; they are looked up once."""
+    from clevertap_sync.delivery import at_once
     from clevertap_sync.delivery.sql import open_floor
     from clevertap_sync.process import (
         delivery_times,
@@ -108,6 +114,7 @@ def _list_what_forgets():
     from referrals.log import names
 
     return (
+        at_once.forget_deliveries,
         open_floor.clear_floors,
         people_wakeups.clear_wakeups,
         duration_counts.clear_durations,

@@ -1,50 +1,173 @@
-"""Begin at once: a busy integration's small range is leased and begun in one transaction.
+"""Begin at once: a small range is looked at, mapped, and then leased and begun in one write.
 
-Its upload and its attempt are written together, where they took a transaction each. The
-account stays locked while a few events are read and mapped.
+Nothing is locked while it is mapped. The write takes the account's lock, and happens only if
+nothing that a claim decides by has changed since the look. Otherwise the long way is gone.
 
-Only for a thread that has delivered the integration a moment ago. An event that kills whoever
-maps it leaves no trace here, and would kill the next one, too. But a process that begins anew
-claims first, and so counts its claims in vain.
+Only by a process that has delivered a range of the integration before. An event that kills
+whoever maps it leaves no trace here, and would kill the next one, too. But a process that
+begins anew claims the long way first, and so counts its claims in vain.
 """
 
+import os
 from dataclasses import replace
 from typing import Final
 
-from clevertap_sync.delivery import map_upload, send
-from clevertap_sync.delivery.sql import open_floor, row_writer
-from clevertap_sync.delivery.work import Claim, MappedUpload
+from django.db import transaction
+
+from clevertap_sync.delivery import company, map_upload, send
+from clevertap_sync.delivery.hold import find_in_flight_limit
+from clevertap_sync.delivery.sql import account_state, open_floor, upload_functions
+from clevertap_sync.delivery.sql.account_state import AccountState, IntegrationState
+from clevertap_sync.delivery.work import Claim, MappedUpload, Sending
+from clevertap_sync.insight.mapping_settings import build_settings_for_claim
 from clevertap_sync.models import Integration, Upload
+from clevertap_sync.process import slots
+from referrals import failpoints, log
+from referrals.failpoints import Place
 
 #: So few are read and mapped in a millisecond.
 MOST_EVENTS: Final = 20
 
-
-def may_begin(integration: Integration, events: int) -> bool:
-    """Return whether a new range of so many events is simple enough."""
-    is_well = not (integration.failures or integration.hold_reason)
-    return events <= MOST_EVENTS and is_well and not integration.wants_canary
+#: Integrations of which this process has delivered a range of the log.
+_delivered: Final[set[int]] = set()
 
 
-def map_range(upload: Upload, integration: Integration) -> MappedUpload:
-    """Map a new range before it is leased."""
-    return map_upload.map_upload(Claim(upload, integration, upload.lease_token))
+def note_delivered(claim: Claim) -> None:
+    """Remember that an upload was mapped and settled, and this process still lives."""
+    if claim.upload.replay_id is None:
+        _delivered.add(claim.integration.pk)
 
 
-def lease_and_begin(
-    upload: Upload,
-    integration: Integration,
-    mapped: MappedUpload,
-    served: row_writer.UpdateRow,
-) -> Claim | None:
-    """Write a new range as leased and begun, and `served`; None where nothing was written.
+def has_delivered(integration_id: int) -> bool:
+    """Return whether this process has delivered a range of the integration before."""
+    return integration_id in _delivered
 
-    That is where there is nothing to send, or more than a request takes.
+
+def forget_deliveries() -> None:
+    """Trust nothing: for a process that begins anew, such as a fork or a test."""
+    _delivered.clear()
+
+
+def claim_and_begin(integration_id: int, seen: AccountState) -> Claim | None:
+    """Lease and begin the integration's small range that `seen`, a glance, has found.
+
+    Where the claim returned has no `sending`, nothing is leased, and the long way has to be
+    gone: nothing of the range is sent, or more than a request takes, or the state has changed.
+    None where the range is not simple, or not what goes first.
     """
-    claim = Claim(upload, integration, upload.lease_token + 1)
-    if not mapped.records or map_upload.group_picks(claim, mapped):
+    state = _find_first(seen)
+    if state is None or state.integration_id != integration_id or not _is_small(state):
         return None
+    integration = state.build_integration(seen.account)
+    if integration.failures or integration.wants_canary:
+        return None
+    if not slots.take_slot(integration_id, in_fault_share=False):
+        return None
+    claim = None
+    try:
+        claim = _begin_range(integration, state, seen)
+    finally:
+        if claim is None or claim.sending is None:
+            slots.release_slot(integration_id, in_fault_share=False)
+    return claim
+
+
+def is_same_range(claim: Claim, mapped: Claim) -> bool:
+    """Return whether a claim is of the range that was mapped, by the same settings."""
+    one, other = claim.upload, mapped.upload
+    return (
+        claim.integration.pk == mapped.integration.pk
+        and one.replay_id is None
+        and (one.picks, one.first, one.last) == (None, other.first, other.last)
+        and one.settings == other.settings
+    )
+
+
+def _find_first(seen: AccountState) -> IntegrationState | None:
+    """Return whose work goes first, if the account's limit allows any."""
+    if seen.in_flight >= find_in_flight_limit(seen.account):
+        return None
+    return next((each for each in seen.integrations if each.may_have_work()), None)
+
+
+def _is_small(state: IntegrationState) -> bool:
+    """Return whether a small range is all that the integration has to deliver."""
+    return (
+        0 < state.waiting <= MOST_EVENTS
+        and not (state.is_held or state.unleased or state.is_replaying)
+        and state.people_replay is None
+    )
+
+
+def _begin_range(
+    integration: Integration, state: IntegrationState, seen: AccountState
+) -> Claim:
+    """Map the range, and write it as leased and begun where all of it can go."""
+    upload = Upload(
+        integration=integration,
+        first=state.cursor + 1,
+        last=state.head,
+        settings=build_settings_for_claim(
+            integration,
+            state.app_settings,
+            has_approved_names=state.has_approved_names,
+        ),
+    )
+    claim = Claim(
+        upload,
+        integration,
+        upload.lease_token + 1,
+        left_some=False,
+        is_busy=company.is_busy(integration.last_served_at, seen.now),
+    )
+    events = None if state.events is None else log.decode_events(state.events)
+    mapped = map_upload.map_upload(claim, events)
+    claim = replace(claim, mapped=mapped)
+    if not mapped.records or map_upload.group_picks(claim, mapped):
+        return claim
     upload.lease_token = claim.token
-    sending = send.begin_new_upload(claim, mapped, served)
-    open_floor.learn_new_upload(integration.account_id, integration.pk, upload.pk)
+    integration.cursor = upload.last
+    write = _write_by_function if _has_function() else _write_in_transaction
+    sending = write(claim, mapped, seen)
     return replace(claim, sending=sending)
+
+
+def _has_function() -> bool:
+    """A fault that is ordered between write and commit needs the two apart."""
+    places = (Place.CLAIM_WRITTEN, Place.ATTEMPT_WRITTEN)
+    return upload_functions.are_there() and not any(map(failpoints.is_armed, places))
+
+
+def _write_by_function(
+    claim: Claim, mapped: MappedUpload, seen: AccountState
+) -> Sending | None:
+    sending = send.begin_by_function(claim, mapped, seen.fingerprint)
+    if sending is None:
+        return None
+    upload = claim.upload
+    state = next(
+        each
+        for each in seen.integrations
+        if each.integration_id == upload.integration_id
+    )
+    first = state.first_open or upload.pk
+    open_floor.learn_begun_upload(seen.account.pk, upload.integration_id, first)
+    return sending
+
+
+def _write_in_transaction(
+    claim: Claim, mapped: MappedUpload, seen: AccountState
+) -> Sending | None:
+    upload = claim.upload
+    with transaction.atomic():
+        state = account_state.read_account_state(upload.integration_id, locks=True)
+        if state is None or state.fingerprint != seen.fingerprint:
+            return None
+        upload.created_at = upload.due_at = state.now
+        sending = send.begin_new_upload(claim, mapped)
+        open_floor.learn_new_upload(seen.account.pk, upload.integration_id, upload.pk)
+        failpoints.reach_failpoint(Place.CLAIM_WRITTEN)
+    return sending
+
+
+os.register_at_fork(after_in_child=forget_deliveries)

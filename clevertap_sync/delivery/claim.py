@@ -30,7 +30,7 @@ from clevertap_sync.delivery import (
     split,
 )
 from clevertap_sync.delivery.sql import account_state, open_floor, row_writer
-from clevertap_sync.delivery.sql.account_state import IntegrationState
+from clevertap_sync.delivery.sql.account_state import AccountState, IntegrationState
 from clevertap_sync.delivery.work import (
     EVENTS_PER_UPLOAD,
     IDLE_CLAIMS,
@@ -66,15 +66,33 @@ def claim_next(
 
     Returns None when there is nothing to do, or nothing may be done now. The caller
     gives the slot back (`slots.release_slot`) when it is done. With `glances`, it looks
-    without a lock first: for a caller who expects to find nothing. With `begins`, a small
-    range of a busy integration is begun as well: for a caller who has just delivered it.
+    without a lock first: for a caller who expects to find nothing. With `begins`, so it does,
+    and a small range is begun as well (`at_once`).
     """
-    if glances and not _may_find_work(integration_id):
-        return None
+    tried = None
+    if glances or begins:
+        most = at_once.MOST_EVENTS if begins else 0
+        seen = account_state.read_account_state(
+            integration_id, locks=False, most_events=most
+        )
+        if seen is None or not _may_find_work(seen):
+            return None
+        tried = at_once.claim_and_begin(integration_id, seen) if begins else None
+        if tried is not None and tried.sending is not None:
+            return tried
+    work = _claim_long_way(integration_id)
+    if tried is not None and isinstance(work, Claim):
+        is_mapped = at_once.is_same_range(work, tried)
+        return replace(work, mapped=tried.mapped) if is_mapped else work
+    return work
+
+
+def _claim_long_way(integration_id: int) -> Claim | ProbeClaim | None:
+    """Lease work under the account's lock; it is mapped and begun afterwards."""
     work = None
     try:
         with transaction.atomic():
-            work = _claim_on_account(integration_id, begins=begins)
+            work = _claim_on_account(integration_id)
             if work is not None:
                 failpoints.reach_failpoint(Place.CLAIM_WRITTEN)
     except BaseException:
@@ -85,23 +103,17 @@ def claim_next(
     return work
 
 
-def _may_find_work(integration_id: int) -> bool:
+def _may_find_work(seen: AccountState) -> bool:
     """Return False only where a claim of this moment would find nothing.
 
     What comes after this moment rings. What another worker keeps from being claimed now,
     by what it has in flight, that worker looks for again once it has settled that.
     """
-    found = account_state.read_account_state(integration_id, locks=False)
-    return (
-        found is not None
-        and found.in_flight < hold.find_in_flight_limit(found.account)
-        and any(state.may_have_work() for state in found.integrations)
-    )
+    has_room = seen.in_flight < hold.find_in_flight_limit(seen.account)
+    return has_room and any(state.may_have_work() for state in seen.integrations)
 
 
-def _claim_on_account(
-    integration_id: int, *, begins: bool
-) -> Claim | ProbeClaim | None:
+def _claim_on_account(integration_id: int) -> Claim | ProbeClaim | None:
     found = account_state.read_account_state(integration_id, locks=True)
     if found is None:
         return None
@@ -109,11 +121,9 @@ def _claim_on_account(
     room = hold.find_in_flight_limit(account) - found.in_flight
     if room <= 0:
         return None
-    for each in states:
-        if not each.may_have_work():
+    for state in states:
+        if not state.may_have_work():
             continue
-        is_own = each.integration_id == integration_id
-        state = replace(each, may_begin=True) if begins and is_own else each
         if work := _claim_for_integration(state.build_integration(account), state, now):
             claimers = slots.count_claimers(other.integration_id for other in states)
             if isinstance(work, Claim) and room - 1 <= claimers:
@@ -379,14 +389,8 @@ def _lease_next_range(
     ring_others = state.waiting >= 2 * EVENTS_PER_UPLOAD
     left_some = state.waiting > most or state.unleased > 0
     is_busy = not left_some and company.is_busy(integration.last_served_at, now)
-    claim = mapped = None
-    if is_busy and state.may_begin and at_once.may_begin(integration, state.waiting):
-        mapped = at_once.map_range(upload, integration)
-        served = _build_served_row(integration, now)
-        claim = at_once.lease_and_begin(upload, integration, mapped, served)
-    if claim is None:
-        claim = _lease_upload(upload, integration, now, ring_others=ring_others)
-    return replace(claim, left_some=left_some, is_busy=is_busy, mapped=mapped)
+    claim = _lease_upload(upload, integration, now, ring_others=ring_others)
+    return replace(claim, left_some=left_some, is_busy=is_busy)
 
 
 def _build_settings(

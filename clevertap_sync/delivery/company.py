@@ -62,11 +62,6 @@ class Company:
         #: The next claim will most likely find nothing.
         self.expects_nothing = False
 
-    @property
-    def has_promised(self) -> bool:
-        """Whether this thread delivered a moment ago, and looks again."""
-        return self._has_promised
-
     def __enter__(self) -> Self:
         return self
 

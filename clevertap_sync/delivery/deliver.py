@@ -16,7 +16,14 @@ from django.db import (
     transaction,
 )
 
-from clevertap_sync.delivery import attempt_line, canary, hold_cause, map_upload, split
+from clevertap_sync.delivery import (
+    at_once,
+    attempt_line,
+    canary,
+    hold_cause,
+    map_upload,
+    split,
+)
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.company import Company
 from clevertap_sync.delivery.failure import settle_failure
@@ -61,7 +68,7 @@ def deliver(
             work = claim_next(
                 integration_id,
                 glances=company.expects_nothing,
-                begins=company.has_promised,
+                begins=at_once.has_delivered(integration_id),
             )
             if work is None:
                 if company.looks_again():
@@ -121,7 +128,9 @@ def _send_and_settle(claim: Claim, mapped: MappedUpload, sending: Sending) -> in
         lambda: _settle_outcome(claim, mapped, sending, outcome)
     )
     failpoints.reach_failpoint(Place.SETTLE_COMMITTED)
-    if not kept:
+    if kept:
+        at_once.note_delivered(claim)
+    else:
         logger.warning(
             "Upload %s was taken over: its answer came after its lease", claim.upload.pk
         )

@@ -37,6 +37,9 @@ from referrals.vocabulary import Side
 
 logger = logging.getLogger(__name__)
 
+#: Events by position, and in the same order the requests that brought them.
+ReadEvents = tuple[Iterable[tuple[int, Event]], Sequence[str]]
+
 MAPPING_FAILED = "mapping_failed"
 EVENT_REMOVED = "event_removed"
 ERASED = "erased"
@@ -44,8 +47,11 @@ _EVENT_MAPPED = Place.EVENT_MAPPED
 _NO_SIDE: frozenset[Side] = frozenset()
 
 
-def map_upload(claim: Claim) -> MappedUpload:
-    """Map the upload's events. An event that cannot be mapped falls out; nothing is raised."""
+def map_upload(claim: Claim, events: ReadEvents | None = None) -> MappedUpload:
+    """Map the upload's events. An event that cannot be mapped falls out; nothing is raised.
+
+    `events` are those of a range, where they were read already.
+    """
     upload = claim.upload
     mapped = MappedUpload()
     if upload.idle_claims > IDLE_CLAIMS and upload.picks and len(upload.picks) == 1:
@@ -55,7 +61,7 @@ def map_upload(claim: Claim) -> MappedUpload:
         )
         return mapped
     wanted = set(upload.picks) if upload.picks is not None else None
-    _map_events(claim, mapped, wanted)
+    _map_events(claim, mapped, wanted, events or _read_events(claim, wanted))
     if wanted is not None and upload.covers is not None:
         _add_removed_events(mapped, wanted)
     if unknown_outcomes.is_given_up(upload):
@@ -64,10 +70,12 @@ def map_upload(claim: Claim) -> MappedUpload:
     return mapped
 
 
-def _map_events(claim: Claim, mapped: MappedUpload, wanted: set[int] | None) -> None:
+def _map_events(
+    claim: Claim, mapped: MappedUpload, wanted: set[int] | None, read: ReadEvents
+) -> None:
     """Sort each side into its place; where `wanted` are given, these picks alone."""
     settings = read_settings(claim.upload.settings)
-    events, requests = _read_events(claim, wanted)
+    events, requests = read
     suppressed_sides: Iterable[frozenset[Side]] = repeat(_NO_SIDE, len(requests))
     if settings.suppressions_until or claim.upload.identities:
         events, suppressed_sides = _look_at_people(claim, list(events), settings)
@@ -97,9 +105,7 @@ def _make_given_up(claim: Claim, event: Event, side: Unmappable) -> EventRecord:
     return EventRecord(side.side, side.name, b"", 0, int(at.timestamp()))
 
 
-def _read_events(
-    claim: Claim, wanted: set[int] | None
-) -> tuple[Iterable[tuple[int, Event]], list[str]]:
+def _read_events(claim: Claim, wanted: set[int] | None) -> ReadEvents:
     """Return the upload's events, and in the same order the requests that brought them."""
     app_id, upload = claim.integration.app_id, claim.upload
     if wanted is None:

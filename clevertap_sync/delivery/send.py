@@ -20,7 +20,7 @@ from clevertap_sync.clevertap.errors import (
 from clevertap_sync.clevertap.limits import encode_body
 from clevertap_sync.clevertap.outcomes import sort_outcome
 from clevertap_sync.clevertap.unknown_causes import UnknownCause
-from clevertap_sync.delivery.sql import lone_write, row_writer
+from clevertap_sync.delivery.sql import lone_write, row_writer, upload_functions
 from clevertap_sync.delivery.work import Claim, MappedUpload, Sending
 from clevertap_sync.models import Attempt, Integration, Upload
 from clevertap_sync.process import worker_presence
@@ -62,18 +62,52 @@ def begin_attempt(claim: Claim, mapped: MappedUpload) -> Sending | None:
     return Sending.begin(attempt, body)
 
 
-def begin_new_upload(
-    claim: Claim, mapped: MappedUpload, served: row_writer.UpdateRow
-) -> Sending:
-    """Write a new upload with its attempt, after `served`, in the caller's transaction."""
+def begin_new_upload(claim: Claim, mapped: MappedUpload) -> Sending:
+    """Write a new range with its attempt, in the caller's transaction, under the lock.
+
+    The upload was made at the instant at which its integration is served.
+    """
     attempt, body, changes = _prepare_attempt(claim, mapped)
+    integration, upload = claim.integration, claim.upload
     begun = {"began_at": row_writer.NOW, "upload_id": row_writer.KEY_BEFORE}
+    served = {"last_served_at": upload.created_at, "cursor": integration.cursor}
     row_writer.write_rows(
-        served,
-        row_writer.InsertRow(claim.upload, changes),
+        row_writer.UpdateRow(Integration, {"id": integration.pk}, served),
+        row_writer.InsertRow(upload, changes),
         row_writer.InsertRow(attempt, begun),
     )
     failpoints.reach_failpoint(Place.ATTEMPT_WRITTEN)
+    return Sending.begin(attempt, body)
+
+
+def begin_by_function(
+    claim: Claim, mapped: MappedUpload, fingerprint: object
+) -> Sending | None:
+    """Do the same by a call of the database's, if its state has still this fingerprint."""
+    attempt, body, changes = _prepare_attempt(claim, mapped)
+    upload = claim.upload
+    new = upload_functions.NewUpload(
+        first=upload.first,
+        last=upload.last,
+        settings=upload.settings,
+        body_hash=changes["body_hash"],
+        records=changes["records"],
+        unsent=changes["unsent"],
+        shortened=changes["shortened"],
+        lease_token=claim.token,
+        worker=attempt.worker,
+        sent_records=attempt.records,
+        body_bytes=attempt.body_bytes,
+    )
+    begun = upload_functions.begin_upload(claim.integration.pk, fingerprint, new)
+    if begun is None:
+        return None
+    upload.pk, attempt.pk, attempt.upload_id = begun.upload, begun.attempt, begun.upload
+    upload.created_at = upload.due_at = attempt.began_at = begun.now
+    upload.attempt_count, upload.body_hash = 1, new.body_hash
+    upload.records, upload.unsent = new.records, new.unsent
+    upload.shortened = new.shortened
+    upload._state.adding = attempt._state.adding = False
     return Sending.begin(attempt, body)
 
 

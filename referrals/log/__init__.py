@@ -18,6 +18,7 @@ from referrals.log.people_reader import LoggedPeople, LoggedPerson, scan_people
 from referrals.log.reader import (
     LoggedEvent,
     build_head_sql,
+    decode_events,
     find_event,
     find_position,
     find_tail,
@@ -56,6 +57,7 @@ __all__ = [
     "append_prepared",
     "append_together",
     "build_head_sql",
+    "decode_events",
     "erase_people",
     "find_event",
     "find_position",

@@ -1,6 +1,6 @@
 """Reading the log: by position, by key, by time."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -95,10 +95,16 @@ def read_events(
     times of receipt, which an upload does not need, cost the rest. The rows are read, but
     each event is decoded when its turn comes, so that its memory serves the next one, too.
     """
-    decode = _decoder.decode
     with connection.cursor() as cursor:
         cursor.execute(_RANGE, [app_id, first, last])
-        rows = cursor.fetchall()
+        return decode_events(cursor.fetchall())
+
+
+def decode_events(
+    rows: Sequence[tuple[int, str, str]],
+) -> tuple[Iterator[tuple[int, Event]], list[str]]:
+    """Return events as `read_events` does, of rows of (position, body, request)."""
+    decode = _decoder.decode
     return (
         ((position, decode(body)) for position, body, _ in rows),
         [request_id for _, _, request_id in rows],

@@ -36,6 +36,7 @@ def read_floors(account_id: int) -> Mapping[int, int]:
 
 def learn_first_open(account_id: int, first_open: Mapping[int, int | None]) -> None:
     """Remember the ID of the first open upload of each of the account's integrations."""
+    read_floors(account_id)
     known = _accounts[account_id]
     known.floors |= {key: first for key, first in first_open.items() if first}
     known.idle = {key for key, first in first_open.items() if not first}
@@ -47,6 +48,18 @@ def learn_new_upload(account_id: int, integration_id: int, upload_id: int) -> No
     if known is not None and integration_id in known.idle:
         known.idle.remove(integration_id)
         known.floors[integration_id] = upload_id
+
+
+def learn_begun_upload(account_id: int, integration_id: int, first: int) -> None:
+    """Remember the ID of the integration's first open upload, seen under the lock before.
+
+    For a caller who has opened one itself and holds the lock no more. Of other integrations it
+    may know less by now than another thread.
+    """
+    known = _accounts.get(account_id)
+    if known is not None:
+        known.idle.discard(integration_id)
+        known.floors[integration_id] = first
 
 
 def clear_floors() -> None:

@@ -6,9 +6,9 @@ fields, so that the stored values are the same. No signals are sent: these model
 receivers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any, TypeVar
 
@@ -96,6 +96,15 @@ def read_row(model: type[M], values: Sequence[Any]) -> M:
     for place, column, convert in _list_converters(model, connection.vendor):
         converted[place] = convert(converted[place], column, connection)
     return model.from_db(connection.alias, list(_list_fields(model)), converted)
+
+
+def read_json_row(model: type[M], found: Mapping[str, Any]) -> M:
+    """Return the row that PostgreSQL's `row_to_json` gave, by column."""
+    values = [found[name] for name in _list_column_names(model)]
+    for place, convert in _list_json_converters(model):
+        if values[place] is not None:
+            values[place] = convert(values[place])
+    return model.from_db(connection.alias, list(_list_fields(model)), values)
 
 
 @cache
@@ -274,6 +283,34 @@ def _list_converters(model: type[Model], _vendor: str) -> "list[tuple[int, Any, 
         both = [*database, *field.get_db_converters(connection)]
         found += [(place, column, convert) for convert in both]
     return found
+
+
+@cache
+def _list_column_names(model: type[Model]) -> list[str]:
+    return [str(field.column) for field in _list_fields(model).values()]
+
+
+@cache
+def _list_json_converters(
+    model: type[Model],
+) -> "list[tuple[int, Callable[[Any], Any]]]":
+    """Return (column index, converter) for each column whose JSON is not its value."""
+    found = []
+    for place, field in enumerate(_list_fields(model).values()):
+        if convert := _find_json_converter(field):
+            found.append((place, convert))
+    return found
+
+
+def _find_json_converter(field: "Field[Any, Any]") -> Callable[[Any], Any] | None:
+    if isinstance(field, models.DateTimeField):
+        return datetime.fromisoformat
+    if isinstance(field, models.DateField):
+        return date.fromisoformat
+    from_database = getattr(field, "from_db_value", None)
+    if from_database is None or isinstance(field, models.JSONField):
+        return None
+    return lambda value: from_database(value, None, connection)
 
 
 @cache

