@@ -1,7 +1,7 @@
 """The model field of a secret: encrypted in the database, a `Secret` in memory."""
 
 import base64
-from functools import cache
+from functools import cache, lru_cache
 from typing import NoReturn
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -50,6 +50,15 @@ class UnreadableSecret(Secret):
         return self.MASK
 
 
+# Each delivery reads its integration's; whoever sends keeps it in memory anyway.
+@lru_cache(maxsize=256)
+def _decrypt(keys: tuple[str, ...], value: str) -> Secret:
+    try:
+        return Secret(make_cipher(keys).decrypt(value.encode()).decode())
+    except InvalidToken:
+        return UnreadableSecret("unreadable")
+
+
 class EncryptedField(models.TextField):  # type: ignore[type-arg]
     """A text that the database sees only encrypted, and Python only as a `Secret`.
 
@@ -64,12 +73,11 @@ class EncryptedField(models.TextField):  # type: ignore[type-arg]
 
     def from_db_value(self, value: str | None, *_: object) -> Secret:
         """Decrypt with any of the keys."""
-        if not value:
-            return Secret()
-        try:
-            return Secret(read_cipher().decrypt(value.encode()).decode())
-        except InvalidToken:
-            return UnreadableSecret("unreadable")
+        return (
+            _decrypt(tuple(settings.FIELD_ENCRYPTION_KEYS), value)
+            if value
+            else Secret()
+        )
 
     def to_python(self, value: object) -> Secret:
         """Wrap a form's text into a `Secret`."""

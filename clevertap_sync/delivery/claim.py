@@ -109,8 +109,9 @@ def _may_find_work(seen: AccountState) -> bool:
     What comes after this moment rings. What another worker keeps from being claimed now,
     by what it has in flight, that worker looks for again once it has settled that.
     """
-    has_room = seen.in_flight < hold.find_in_flight_limit(seen.account)
-    return has_room and any(state.may_have_work() for state in seen.integrations)
+    return any(
+        state.may_have_work() for state in seen.integrations
+    ) and seen.in_flight < hold.find_in_flight_limit(seen.account)
 
 
 def _claim_on_account(integration_id: int) -> Claim | ProbeClaim | None:

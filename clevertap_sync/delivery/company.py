@@ -59,6 +59,8 @@ class Company:
         self._has_place = False
         self._has_promised = False
         self._look_at = 0.0
+        self._renew_at = 0.0
+        self._looked_in_vain = False
         #: The next claim will most likely find nothing.
         self.expects_nothing = False
 
@@ -87,6 +89,7 @@ class Company:
     def note_claim(self, work: Claim | ProbeClaim) -> None:
         """Promise to look again after a small upload; after any other, let others ring."""
         self.expects_nothing = isinstance(work, Claim) and not work.left_some
+        self._looked_in_vain = False
         if isinstance(work, Claim) and work.is_busy and self._take_place():
             self._look_at = time.monotonic() + PACE_SECONDS
             self._promise()
@@ -102,12 +105,18 @@ class Company:
             self.expects_nothing = False
 
     def looks_again(self) -> bool:
-        """After a claim in vain: return whether to claim once more, the promise taken back."""
+        """After a claim in vain: return whether to claim once more.
+
+        After a pause, and where that was in vain as well, at once, the promise taken back.
+        """
         if not self._has_promised:
             return False
-        self._pause(PACE_SECONDS)
-        self._end_promise()
-        self.expects_nothing = True
+        if self._looked_in_vain:
+            self._end_promise()
+            self.expects_nothing = True
+        else:
+            self._looked_in_vain = True
+            self._pause(PACE_SECONDS)
         return True
 
     def _leaves_some(self, work: Claim | ProbeClaim) -> bool:
@@ -125,9 +134,12 @@ class Company:
         people_wakeups.wake_for_integration(self._integration_id)
 
     def _promise(self) -> None:
-        """Promise anew after each claim: another process may have cleared the ring."""
-        doorbell.keep_ring(self._integration_id, PROMISE_SECONDS)
-        _promised[self._integration_id] = time.monotonic() + PROMISE_SECONDS
+        """Promise, and anew in good time, since another process may have cleared the ring."""
+        now = time.monotonic()
+        if not self._has_promised or now >= self._renew_at:
+            doorbell.keep_ring(self._integration_id, PROMISE_SECONDS)
+            _promised[self._integration_id] = now + PROMISE_SECONDS
+            self._renew_at = now + PROMISE_SECONDS / 2
         self._has_promised = True
 
     def _end_promise(self) -> None:

@@ -11,13 +11,12 @@ import msgspec
 from django.conf import settings
 from django.db import connection
 
-from clevertap_sync.delivery.sql import open_floor, row_writer
+from clevertap_sync.delivery.sql import open_floor
 from clevertap_sync.delivery.sql.state_values import (
     LONGEST_PARTIAL_WAIT,
     AccountState,
     IntegrationState,
 )
-from clevertap_sync.models import Account
 
 CALL: Final = "SELECT clevertap_sync_state_1(%s, %s, %s, %s, %s)"
 
@@ -49,9 +48,8 @@ def read_state(
     if text is None:
         return None
     found = _decoder.decode(text)
-    account = row_writer.read_json_row(Account, found.account)
-    _accounts[integration_id] = account.pk
-    return AccountState(found.now, account, found.integrations, found.fingerprint)
+    _accounts[integration_id] = found.account["id"]
+    return AccountState(found.now, found.account, found.integrations, found.fingerprint)
 
 
 def list_arguments(integration_id: int) -> list[Any]:

@@ -82,15 +82,15 @@ def read_state(integration_id: int) -> AccountState | None:
     first = _ask(_ACCOUNT, {"integration": integration_id})
     if not first:
         return None
-    account = row_writer.read_row(Account, first[0])
-    given, floors = _list_parameters(account.pk)
+    row = first[0]
+    given, floors = _list_parameters(row[0])
     counts = _compose_counts(tuple(floors))
     statements = (_INTEGRATIONS, counts, _REPLAYS, _LOGS)
     answers = [_ask(statement, given) for statement in statements]
     if not all(answers[:2]):
         # The first statement found it on this account, and the others no more.
         return None
-    return _read_answers(account, answers, (first, *answers))
+    return _read_answers(row, answers, (first, *answers))
 
 
 def _ask(statement: str, given: Mapping[str, Any]) -> _Rows:
@@ -112,7 +112,7 @@ def _list_parameters(account_id: int) -> tuple[dict[str, Any], Mapping[int, int]
 
 
 def _read_answers(
-    account: Account, answers: Sequence[_Rows], everything: Sequence[_Rows]
+    account_row: tuple[Any, ...], answers: Sequence[_Rows], everything: Sequence[_Rows]
 ) -> AccountState:
     integrations, counts, replays, logs = answers
     counted = {key: numbers for key, _, *numbers in counts}
@@ -135,7 +135,7 @@ def _read_answers(
     ]
     # SQLite gives a text back as it was.
     now = datetime.fromisoformat(counts[0][1]).replace(tzinfo=UTC)
-    return AccountState(now, account, states, _take_fingerprint(everything))
+    return AccountState(now, account_row, states, _take_fingerprint(everything))
 
 
 def _take_fingerprint(everything: Sequence[_Rows]) -> object:

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from functools import cached_property
+from typing import Any, Final, TypeVar
 
 from django.db import connection
+from django.db.models import Model
 
 from clevertap_sync.delivery.sql import row_writer
 from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD
@@ -13,6 +15,9 @@ from clevertap_sync.insight.mapping_settings import AppSettings, decode_app_sett
 from clevertap_sync.models import Account, Integration
 from referrals.models import App
 
+M = TypeVar("M", bound=Model)
+#: A row's columns in order, or by name as in JSON.
+Row = tuple[Any, ...] | dict[str, Any]
 LONGEST_PARTIAL_WAIT: Final = timedelta(seconds=2)
 
 
@@ -47,8 +52,8 @@ class IntegrationState:
     has_approved_names: bool
     newest_suppression: int
     head: int
-    #: The integration's columns, the encrypted passcode among them: as a list, or as JSON by name.
-    row: Any = field(repr=False)
+    #: The integration's columns, the encrypted passcode among them.
+    row: Row = field(repr=False)
     #: The first that wait, as (position, body, request): where they were asked for.
     events: Sequence[tuple[int, str, str]] | None = field(default=None, repr=False)
 
@@ -66,9 +71,7 @@ class IntegrationState:
 
     def build_integration(self, account: Account) -> Integration:
         """Return the integration with its `account`, and its app's slug for the log line."""
-        is_json = isinstance(self.row, dict)
-        read = row_writer.read_json_row if is_json else row_writer.read_row
-        integration = read(Integration, self.row)
+        integration = _read_row(Integration, self.row)
         integration.account = account
         named = (self.app_id, self.app_slug)
         integration.app = App.from_db(connection.alias, ["id", "slug"], named)
@@ -91,7 +94,7 @@ class IntegrationState:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AccountState:
     """An account at an instant of the database's, and its integrations.
 
@@ -100,12 +103,24 @@ class AccountState:
     """
 
     now: datetime
-    account: Account
+    #: The account's columns.
+    row: Row
     integrations: Sequence[IntegrationState]
     #: Equal where nothing has changed that a claim decides by, but for clock and log.
     fingerprint: object = field(repr=False)
+
+    @cached_property
+    def account(self) -> Account:
+        """Return the account. Who finds nothing to do does not need it."""
+        return _read_row(Account, self.row)
 
     @property
     def in_flight(self) -> int:
         """Return what counts against the account's limit."""
         return sum(each.leases for each in self.integrations)
+
+
+def _read_row(model: type[M], row: Row) -> M:
+    if isinstance(row, dict):
+        return row_writer.read_json_row(model, row)
+    return row_writer.read_row(model, row)
