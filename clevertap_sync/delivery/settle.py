@@ -35,6 +35,15 @@ class Verdicts:
     to_retry: list[int]
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """CleverTap's answer, the row of the attempt that it ends, and when that began."""
+
+    result: UploadResult
+    ended: row_writer.UpdateRow
+    began_at: datetime
+
+
 def settle_result(
     claim: Claim,
     mapped: MappedUpload,
@@ -53,9 +62,25 @@ def settle_result(
     restores = _may_restore_account(claim)
     if not restores and _is_plain(claim, verdicts, result):
         now = _settle_by_function(claim, mapped, sending, outcome, result)
-        if now is not None:
-            _note_delivery(claim, verdicts, now)
-        return now is not None
+    else:
+        answer = _Answer(
+            result, build_ended_attempt(sending, outcome), sending.began_at
+        )
+        now = _settle_by_statements(claim, mapped, verdicts, answer, restores=restores)
+    if now is None:
+        return False
+    _note_delivery(claim, verdicts, now)
+    return True
+
+
+def _settle_by_statements(
+    claim: Claim,
+    mapped: MappedUpload,
+    verdicts: Verdicts,
+    answer: _Answer,
+    *,
+    restores: bool,
+) -> datetime | None:
     writes_letters = bool(verdicts.undelivered or claim.upload.replay_id)
     with lone_write.open_transaction(
         Place.SETTLE_WRITTEN,
@@ -64,20 +89,17 @@ def settle_result(
         account = lock_account(claim.integration.pk) if restores else None
         if account is not None:
             _end_failures(
-                account, claim.integration.pk, sending.began_at, clock.read_now()
+                account, claim.integration.pk, answer.began_at, clock.read_now()
             )
-        settled = _settle_upload(
-            claim, mapped, verdicts, result, build_ended_attempt(sending, outcome)
-        )
+        settled = _settle_upload(claim, mapped, verdicts, answer.result, answer.ended)
         if settled is None:
-            return False
+            return None
         upload, now = settled
         dead_letters.write_dead_letters(upload, verdicts.undelivered, now)
         dead_letters.reopen_dead_letters(upload, mapped.kept_back, now)
         dead_letters.mark_delivered(upload, verdicts.delivered, now)
         failpoints.reach_failpoint(Place.SETTLE_WRITTEN)
-    _note_delivery(claim, verdicts, now)
-    return True
+    return now
 
 
 def _is_plain(claim: Claim, verdicts: Verdicts, result: UploadResult) -> bool:

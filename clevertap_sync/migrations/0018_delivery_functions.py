@@ -9,7 +9,7 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 #
 # The clock is read once the lock is held. The fingerprint covers all but clock, log and events.
 MAKE_STATE = """
-CREATE FUNCTION clevertap_sync_state_1(
+CREATE FUNCTION clevertap_sync_account_state_1(
     for_integration bigint, newly_seconds double precision, floors jsonb,
     locks boolean, most_events integer
 ) RETURNS text
@@ -136,7 +136,7 @@ $function$
 """
 # A range is begun under the lock if nothing has changed since it was looked at.
 MAKE_BEGIN = """
-CREATE FUNCTION clevertap_sync_begin_1(
+CREATE FUNCTION clevertap_sync_upload_begin_1(
     for_integration bigint, newly_seconds double precision, floors jsonb,
     expected text, lease_seconds double precision, given json
 ) RETURNS text
@@ -152,7 +152,7 @@ DECLARE
     new_upload bigint;
     new_attempt bigint;
 BEGIN
-    state := clevertap_sync_state_1(for_integration, newly_seconds, floors, true, 0)::json;
+    state := clevertap_sync_account_state_1(for_integration, newly_seconds, floors, true, 0)::json;
     IF state IS NULL OR state->>'fingerprint' <> expected THEN
         RETURN NULL;
     END IF;
@@ -192,7 +192,7 @@ $function$
 """
 # It says at which instant, or null where the lease was lost: then nothing but the attempt ends.
 MAKE_SETTLE = """
-CREATE FUNCTION clevertap_sync_settle_1(
+CREATE FUNCTION clevertap_sync_upload_settle_1(
     settled_upload bigint, token bigint, settled_records integer, ended_attempt bigint,
     http_status integer, milliseconds integer, accepted_records integer
 ) RETURNS text
@@ -221,13 +221,13 @@ $function$
 """
 MAKE = (MAKE_STATE, MAKE_BEGIN, MAKE_SETTLE)
 DROP = (
-    """DROP FUNCTION IF EXISTS clevertap_sync_settle_1(
+    """DROP FUNCTION IF EXISTS clevertap_sync_upload_settle_1(
         bigint, bigint, integer, bigint, integer, integer, integer
     )""",
-    """DROP FUNCTION IF EXISTS clevertap_sync_begin_1(
+    """DROP FUNCTION IF EXISTS clevertap_sync_upload_begin_1(
         bigint, double precision, jsonb, text, double precision, json
     )""",
-    """DROP FUNCTION IF EXISTS clevertap_sync_state_1(
+    """DROP FUNCTION IF EXISTS clevertap_sync_account_state_1(
         bigint, double precision, jsonb, boolean, integer
     )""",
 )

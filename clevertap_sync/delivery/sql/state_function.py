@@ -18,7 +18,7 @@ from clevertap_sync.delivery.sql.state_values import (
     IntegrationState,
 )
 
-CALL: Final = "SELECT clevertap_sync_state_1(%s, %s, %s, %s, %s)"
+CALL: Final = "SELECT clevertap_sync_account_state_1(%s, %s, %s, %s, %s)"
 
 #: Integration → account, as they were last seen: whose floors to call with.
 _accounts: Final[dict[int, int]] = {}

@@ -13,8 +13,8 @@ from django.db import connection
 
 from clevertap_sync.delivery.sql import state_function
 
-_BEGIN: Final = "SELECT clevertap_sync_begin_1(%s, %s, %s, %s, %s, %s)"
-_SETTLE: Final = "SELECT clevertap_sync_settle_1(%s, %s, %s, %s, %s, %s, %s)"
+_BEGIN: Final = "SELECT clevertap_sync_upload_begin_1(%s, %s, %s, %s, %s, %s)"
+_SETTLE: Final = "SELECT clevertap_sync_upload_settle_1(%s, %s, %s, %s, %s, %s, %s)"
 
 
 class NewUpload(msgspec.Struct):
