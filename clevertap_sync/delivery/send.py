@@ -103,7 +103,8 @@ def begin_by_function(
     if begun is None:
         return None
     upload.pk, attempt.pk, attempt.upload_id = begun.upload, begun.attempt, begun.upload
-    upload.created_at = upload.due_at = attempt.began_at = begun.now
+    upload.created_at = upload.due_at = begun.now
+    attempt.began_at = begun.began
     upload.attempt_count, upload.body_hash = 1, new.body_hash
     upload.records, upload.unsent = new.records, new.unsent
     upload.shortened = new.shortened

@@ -148,16 +148,16 @@ AS $function$
 DECLARE
     state json;
     instant timestamptz;
-    leased timestamptz;
+    began timestamptz;
     new_upload bigint;
     new_attempt bigint;
 BEGIN
     state := clevertap_sync_account_state_1(for_integration, newly_seconds, floors, true, 0)::json;
-    IF state IS NULL OR state->>'fingerprint' <> expected THEN
+    IF state->>'fingerprint' IS DISTINCT FROM expected THEN
         RETURN NULL;
     END IF;
     instant := (state->>'now')::timestamptz;
-    leased := clock_timestamp() + lease_seconds * interval '1 second';
+    began := clock_timestamp();
     UPDATE clevertap_sync_integration
     SET last_served_at = instant, cursor = (given->>'last')::bigint
     WHERE id = for_integration;
@@ -168,7 +168,7 @@ BEGIN
     )
     SELECT for_integration, 'open', row.first, row.last, row.settings, row.body_hash,
         false, false, row.records, 0, 0, 0, row.unsent, row.shortened, instant, instant,
-        leased, row.lease_token, 0, 1, 0, 0
+        began + lease_seconds * interval '1 second', row.lease_token, 0, 1, 0, 0
     FROM json_to_record(given) AS row (
         first bigint, last bigint, settings jsonb, body_hash text, records integer,
         unsent integer, shortened integer, lease_token bigint
@@ -179,13 +179,13 @@ BEGIN
         outcome_unknown, unknown_cause, records, body_bytes, accepted, refused, detail
     )
     SELECT for_integration, new_upload, row.lease_token, false, row.worker,
-        clock_timestamp(), '', false, '', row.sent_records, row.body_bytes, 0, 0, ''
+        began, '', false, '', row.sent_records, row.body_bytes, 0, 0, ''
     FROM json_to_record(given) AS row (
         lease_token bigint, worker text, sent_records integer, body_bytes integer
     )
     RETURNING id INTO new_attempt;
     RETURN json_build_object(
-        'upload', new_upload, 'attempt', new_attempt, 'now', clock_timestamp()
+        'upload', new_upload, 'attempt', new_attempt, 'now', instant, 'began', began
     )::text;
 END
 $function$

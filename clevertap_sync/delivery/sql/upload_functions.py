@@ -34,11 +34,12 @@ class NewUpload(msgspec.Struct):
 
 
 class Begun(msgspec.Struct):
-    """The IDs of an upload and its attempt, and the instant at which they were written."""
+    """The IDs of an upload and its attempt, and when each of them begins."""
 
     upload: int
     attempt: int
     now: datetime
+    began: datetime
 
 
 class SettledUpload(msgspec.Struct):
