@@ -89,6 +89,24 @@ def test_what_comes_while_a_thread_waits_goes_together_and_needs_no_ring(
     assert not company.is_promised(busy.pk)
 
 
+def test_a_look_in_vain_keeps_the_bell_silent(busy, append, bell, meanwhile):
+    append(a_sent_event(id="first"))
+    happens, pauses = meanwhile
+
+    def come_late():
+        assert is_rung(bell, busy)
+        assert company.is_promised(busy.pk)
+        append(a_sent_event(id="late"))
+
+    happens += [lambda: None, come_late]
+
+    deliver(busy.pk, lingers=True)
+
+    assert uploaded() == [(1, 1), (2, 2), (3, 3)]
+    # Two for each upload: until the look for company, and until the next after one in vain.
+    assert len(pauses) == 4
+
+
 def test_what_comes_before_the_last_look_is_found_by_it(busy, append, bell, meanwhile):
     append(a_sent_event(id="first"))
     happens, _ = meanwhile
