@@ -1,7 +1,7 @@
 """Map: each side of an upload's events becomes a record, falls out, or is kept back."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import repeat
 
 from clevertap_sync.clevertap.identities import list_awaited_identities
