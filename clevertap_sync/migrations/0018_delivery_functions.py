@@ -16,6 +16,7 @@ CREATE FUNCTION clevertap_sync_account_state_1(
 LANGUAGE plpgsql
 SET enable_seqscan = off
 SET enable_bitmapscan = off
+SET enable_sort = off
 SET plan_cache_mode = force_generic_plan
 AS $function$
 DECLARE
@@ -90,10 +91,10 @@ BEGIN
                 SELECT coalesce(max(s.id), 0) FROM referrals_suppression AS s
                 WHERE s.app_id = i.app_id
             ) AS newest_suppression,
-            (
-                SELECT coalesce(max(e.position), 0) FROM referrals_referralevent AS e
-                WHERE e.app_id = i.app_id
-            ) AS head,
+            coalesce((
+                SELECT e.position FROM referrals_referralevent AS e
+                WHERE e.app_id = i.app_id ORDER BY e.position DESC LIMIT 1
+            ), 0) AS head,
             CASE WHEN i.id = for_integration AND most_events > 0 THEN (
                 SELECT json_agg(json_build_array(e.position, e.body, e.request_id))
                 FROM (
@@ -143,6 +144,7 @@ CREATE FUNCTION clevertap_sync_upload_begin_1(
 LANGUAGE plpgsql
 SET enable_seqscan = off
 SET enable_bitmapscan = off
+SET enable_sort = off
 SET plan_cache_mode = force_generic_plan
 AS $function$
 DECLARE
@@ -199,6 +201,7 @@ CREATE FUNCTION clevertap_sync_upload_settle_1(
 LANGUAGE plpgsql
 SET enable_seqscan = off
 SET enable_bitmapscan = off
+SET enable_sort = off
 SET plan_cache_mode = force_generic_plan
 AS $function$
 DECLARE

@@ -3,8 +3,9 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 # 5001031 is the log's number among advisory locks, `LOCK_NAMESPACE` of `log.postgresql`.
 #
-# A plan stays with its connection, and one that was made for an empty table must not read
-# all of a large one: each index is met in its own order, and nothing else may be planned.
+# A plan stays with its connection, and one that was made for a small table must not read
+# all of a large one: each index is met in its own order, and nothing else may be planned. A
+# small table looks as cheap to be read whole, or by another index and sorted.
 #
 # Whoever waits for longer comes back without events among its values: PostgreSQL may be told
 # to write a slow statement's into its log.
@@ -17,6 +18,7 @@ CREATE FUNCTION referrals_referralevent_append_1(
 LANGUAGE plpgsql
 SET enable_seqscan = off
 SET enable_bitmapscan = off
+SET enable_sort = off
 SET plan_cache_mode = force_generic_plan
 SET lock_timeout = '500ms'
 AS $function$

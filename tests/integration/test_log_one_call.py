@@ -165,15 +165,19 @@ def test_an_error_leaves_the_callers_transaction_as_it_was(app):
     assert [row[:2] for row in rows(app)] == [(1, "a"), (2, "b")]
 
 
-def test_a_plan_of_a_small_table_reads_no_large_one_whole(app):
-    log.append(app, [a_sent_event(id="first")])
-    ask("VACUUM ANALYZE referrals_referralevent")
+# Where keys are long, their index grows a level before that of the positions does: then
+# sorting all of an app's few events looks as good as looking for a key.
+@pytest.mark.parametrize("size", [1, 80, 120, 200])
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_plan_of_a_small_table_reads_no_large_one_whole(app, size, is_known):
+    forget_statistics()
+    log.append(app, [a_sent_event(id="first" + "k" * 90)])
+    fill(2, size)
+    if is_known:
+        ask("VACUUM ANALYZE referrals_referralevent")
+    connection.close()
     log.append(app, [a_sent_event(id="second")])
-    ask(
-        "INSERT INTO referrals_referralevent SELECT app_id, n, key || n, fingerprint,"
-        " received_at, occurred_at, type, name, channel, status, test, body, request_id"
-        " FROM referrals_referralevent, generate_series(3, 5000) AS n WHERE position = 1"
-    )
+    fill(size + 2, 5_000)
     before = count_reads()
 
     for number in range(20):
@@ -181,7 +185,25 @@ def test_a_plan_of_a_small_table_reads_no_large_one_whole(app):
 
     whole, by_index = (a - b for a, b in zip(count_reads(), before, strict=True))
     assert whole == 0
-    assert by_index <= 20
+    assert by_index <= 20, by_index
+
+
+def forget_statistics():
+    """Let the log's table look as if it had just been made."""
+    ask("TRUNCATE referrals_referralevent")
+    ask("SET allow_system_table_mods = on")
+    ask("DELETE FROM pg_statistic WHERE starelid = 'referrals_referralevent'::regclass")
+    ask("RESET allow_system_table_mods")
+
+
+def fill(first, last):
+    """Store copies of the first event at these positions, behind the log's back."""
+    ask(
+        "INSERT INTO referrals_referralevent SELECT app_id, n, key || n, fingerprint,"
+        " received_at, occurred_at, type, name, channel, status, test, body, request_id"
+        f" FROM referrals_referralevent, generate_series({first}, {last}) AS n"
+        " WHERE position = 1"
+    )
 
 
 def count_reads():
