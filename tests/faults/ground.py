@@ -230,7 +230,8 @@ def use_database(url: str, blocker: Any) -> Iterator[None]:
 
 def _make_connection(url: str) -> Any:
     """Return a connection of Django's that is made when first needed, and anew where it broke."""
-    return make_connection({**read_database_url(url, pool=0), "CONN_MAX_AGE": None})
+    kept = {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
+    return make_connection({**read_database_url(url, pool=0), **kept})
 
 
 @contextmanager

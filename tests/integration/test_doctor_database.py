@@ -232,12 +232,13 @@ def test_a_migration_of_a_newer_release_is_a_warning(history):
 
 
 def test_a_migration_that_is_missing_is_an_error(history):
-    history.record_unapplied("clevertap_sync", "0017_machinery")
+    ((_, newest),) = MigrationLoader(None).graph.leaf_nodes("clevertap_sync")
+    history.record_unapplied("clevertap_sync", newest)
 
     (check,) = examine_migrations()
 
     assert (check.code, check.values["unapplied"]) == ("migrations_unapplied", 1)
-    assert "clevertap_sync.0017_machinery" in check.sentence
+    assert f"clevertap_sync.{newest}" in check.sentence
 
 
 def test_a_history_with_a_gap_is_an_error(history):
