@@ -11,11 +11,14 @@ Uses no thread or socket: the event loop calls it, one call at a time.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 Member = TypeVar("Member")
 
-#: About the time that a caller takes from an answer to its next request.
+#: For so long the next company waits, for each that it may have: they are answered one after
+#: the other, and come again so.
+PATIENCE_PER_MEMBER: Final = 0.00025
+#: The longest wait for a company.
 PATIENCE_SECONDS: Final = 0.002
 #: When those who gather wait no longer for a company that is being served: something holds
 #: it, and the log has a line of its own.
@@ -90,10 +93,10 @@ class Companies(Generic[Member]):
         elif gathering.expected == 1:
             del self._gatherings[owner]
         else:
-            self._wait(owner, gathering, PATIENCE_SECONDS)
+            self._wait(owner, gathering, _find_patience(gathering))
 
     def _begin_or_wait(self, owner: str, gathering: _Gathering[Member]) -> None:
-        left = gathering.ended_at + PATIENCE_SECONDS - self._clock.time()
+        left = gathering.ended_at + _find_patience(gathering) - self._clock.time()
         if len(gathering.members) >= gathering.expected or left <= 0:
             self._begin(owner, gathering)
         elif gathering.timer is None:
@@ -122,3 +125,8 @@ class Companies(Generic[Member]):
         if gathering.timer is not None:
             gathering.timer.cancel()
             gathering.timer = None
+
+
+def _find_patience(gathering: _Gathering[Any]) -> float:
+    """Return for how many seconds after the last company the next one waits."""
+    return min(gathering.expected * PATIENCE_PER_MEMBER, PATIENCE_SECONDS)

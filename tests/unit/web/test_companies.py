@@ -3,6 +3,7 @@
 import pytest
 
 from integration_project.web.companies import (
+    PATIENCE_PER_MEMBER,
     PATIENCE_SECONDS,
     STUCK_SECONDS,
     Companies,
@@ -109,6 +110,16 @@ def test_nobody_waits_longer_than_a_moment_for_who_does_not_come(bench):
     bench.clock.go_on(PATIENCE_SECONDS)
 
     assert bench.groups == ["a", "bc", "d"]
+
+
+def test_a_small_company_is_waited_for_shortly(bench):
+    bench.add(*"ab")
+    bench.finish(1)
+
+    bench.clock.go_on(1.5 * PATIENCE_PER_MEMBER)
+    assert bench.groups == ["a"]
+    bench.clock.go_on(0.6 * PATIENCE_PER_MEMBER)
+    assert bench.groups == ["a", "b"]
 
 
 def test_who_comes_after_that_moment_is_served_at_once(bench):
