@@ -15,6 +15,7 @@ import msgspec
 from clevertap_sync.clevertap import limits
 from clevertap_sync.clevertap.identities import IdentityRules, choose_identity
 from clevertap_sync.clevertap.moulds import (
+    MOST_SHELVES,
     Mould,
     MouldRules,
     explain_failure,
@@ -118,7 +119,8 @@ def decode_record(record: EventRecord) -> dict[str, Any]:
     return msgspec.json.decode(record.json, type=dict[str, Any])
 
 
-@lru_cache(maxsize=256)
+# Each holds its shelf: more of them would keep shelves that nobody shares any more.
+@lru_cache(maxsize=MOST_SHELVES)
 def make_mapper(settings: MappingSettings) -> "Mapper":
     """Return what maps events by these settings."""
     return Mapper(settings)

@@ -30,8 +30,11 @@ from referrals.vocabulary import (
 # To look a member up in its enum takes as long as to encode an identity.
 _CUSTOM = EventType.CUSTOM
 _PREFIXES = {Side.REFERRED: "Referred ", Side.GENERATED: "Generated "}
-# Each takes about a kilobyte.
-_MOST_KEPT = 2048
+#: So many shelves are shared, and mappers hold at most as many others: 50 MB if all are full.
+MOST_SHELVES = 32
+# What a shelf keeps for events that are alike takes 1.5 KB, and three times that where
+# their texts are long and no ASCII.
+_MOST_KEPT = 512
 # A longer text is hardly one that many events share.
 _SHARED_CHARACTERS = 128
 
@@ -132,7 +135,7 @@ class MouldShelf:
         return tuple(frames)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=MOST_SHELVES)
 def share_shelf(rules: MouldRules) -> MouldShelf:
     """Return the shelf of all uploads with these rules."""
     return MouldShelf(rules)

@@ -1,12 +1,19 @@
 """What records of events that are alike share, and what keeps events apart."""
 
+import gc
+import weakref
 from datetime import timedelta
 
 import msgspec
 import pytest
 
 from clevertap_sync.clevertap import moulds
-from clevertap_sync.clevertap.mapping import EventRecord, MappingSettings, map_event
+from clevertap_sync.clevertap.mapping import (
+    EventRecord,
+    MappingSettings,
+    make_mapper,
+    map_event,
+)
 from clevertap_sync.clevertap.properties import PropertySettings
 from referrals.vocabulary import EventType, FraudStatus, Via
 from tests.builders import BOB, NOON, NOON_SECONDS, a_custom_event, a_person, an_event
@@ -112,3 +119,14 @@ def test_a_shelf_holds_so_many_moulds_and_no_more(monkeypatch):
     again = shelf.find(an_event(content="first"))
     assert again == first
     assert again is not first
+
+
+def test_a_process_keeps_no_more_shelves_than_it_has_room_for():
+    kept = weakref.WeakSet()
+    for number in range(200):
+        settings = msgspec.structs.replace(SETTINGS, approved_names=(f"name{number}",))
+        kept.add(make_mapper(settings)._shelf)
+
+    gc.collect()
+
+    assert len(kept) == moulds.MOST_SHELVES
