@@ -5,8 +5,11 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 #
 # A plan stays with its connection, and one that was made for empty tables must not read all of
 # large ones: nothing but an index may be planned. In a subquery of its own the index of open
-# uploads is read from the floor on, and not whole, as if it were empty.
+# uploads is read from the floor on, and not whole, as if it were empty. Of an EXISTS it would
+# make a hash of the whole table, in spite of that; and a range and its order, in place of an
+# equality, leave an app without suppressions no other index than its own.
 #
+# The last OFFSET 0 has everything read once, for fingerprint and JSON.
 # The clock is read once the lock is held. The fingerprint covers all but clock, log and events.
 MAKE_STATE = """
 CREATE FUNCTION clevertap_sync_account_state_1(
@@ -75,22 +78,24 @@ BEGIN
     INTO fingerprint, integrations
     FROM (
         SELECT i, app, uploads,
-            EXISTS (
-                SELECT FROM clevertap_sync_replay AS r
+            coalesce((
+                SELECT TRUE FROM clevertap_sync_replay AS r
                 WHERE r.integration_id = i.id AND r.state = 'running' AND r.kind <> 'people'
-            ) AS is_replaying,
+                LIMIT 1
+            ), FALSE) AS is_replaying,
             (
                 SELECT r.id FROM clevertap_sync_replay AS r
                 WHERE r.integration_id = i.id AND r.state = 'running' AND r.kind = 'people'
             ) AS people_replay,
-            EXISTS (
-                SELECT FROM referrals_customname AS c
-                WHERE c.app_id = i.app_id AND c.approved_at IS NOT NULL
-            ) AS has_approved_names,
-            (
-                SELECT coalesce(max(s.id), 0) FROM referrals_suppression AS s
-                WHERE s.app_id = i.app_id
-            ) AS newest_suppression,
+            coalesce((
+                SELECT TRUE FROM referrals_customname AS c
+                WHERE c.app_id = i.app_id AND c.approved_at IS NOT NULL LIMIT 1
+            ), FALSE) AS has_approved_names,
+            coalesce((
+                SELECT s.id FROM referrals_suppression AS s
+                WHERE s.app_id >= i.app_id AND s.app_id <= i.app_id
+                ORDER BY s.app_id, s.id DESC LIMIT 1
+            ), 0) AS newest_suppression,
             coalesce((
                 SELECT e.position FROM referrals_referralevent AS e
                 WHERE e.app_id = i.app_id ORDER BY e.position DESC LIMIT 1
@@ -125,6 +130,7 @@ BEGIN
             ) AS u
         ) AS uploads
         WHERE i.account_id = account.id
+        OFFSET 0
     ) AS row;
     RETURN json_build_object(
         'now', instant,

@@ -65,6 +65,14 @@ class Replay(models.Model):
                 name="one_replay_of_people",
             ),
         ]
+        indexes = [
+            # The claim: whether one runs, of however many that are done.
+            models.Index(
+                fields=["integration"],
+                condition=Q(state="running"),
+                name="running_replays",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"Replay {self.pk}"

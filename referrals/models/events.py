@@ -84,6 +84,14 @@ class CustomName(models.Model):
                 fields=["app", "number"], name="one_name_per_number"
             ),
         ]
+        indexes = [
+            # Whether an app has any, before each upload: few are, of however many names.
+            models.Index(
+                fields=["app"],
+                condition=models.Q(approved_at__isnull=False),
+                name="approved_names",
+            ),
+        ]
         ordering = ["app", "number"]
 
     def __str__(self) -> str:

@@ -1,0 +1,136 @@
+"""A plan of the database's functions stays: one of small tables reads no large one whole."""
+
+import pytest
+from django.db import connection
+
+from clevertap_sync.delivery.sql import account_state, upload_functions
+from clevertap_sync.delivery.sql.upload_functions import NewUpload, SettledUpload
+from clevertap_sync.models import Attempt, Replay, Upload
+from referrals import log
+from referrals.models import CustomName, Suppression
+from tests.builders import NOON, a_sent_event, an_account, an_integration
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(
+        connection.vendor != "postgresql", reason="SQLite has no such functions"
+    ),
+]
+EVENTS, SUPPRESSIONS = "referrals_referralevent", "referrals_suppression"
+#: What differs from one copy of a table's row to the next, as SQL of its number and owner.
+COPIES = {
+    "clevertap_sync_upload": "'id', id + n, 'integration_id', owner, 'first', n",
+    "clevertap_sync_attempt": "'id', id + n, 'integration_id', owner",
+    "clevertap_sync_replay": "'id', id + n, 'integration_id', owner",
+    EVENTS: "'app_id', app, 'position', n, 'key', 'k' || n",
+    SUPPRESSIONS: "'id', id + n, 'app_id', app, 'identity_hash', md5(n::text)",
+    "referrals_customname": (
+        "'id', id + n, 'app_id', app, 'number', n, 'normalised', 'name' || n"
+    ),
+}
+GROWTH = 1_000
+
+
+@pytest.mark.parametrize("size", [0, 80, 200])
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_plan_of_small_tables_reads_no_large_one_whole(size, is_known):
+    mine, other = an_integration(), an_integration(account=an_account(account_id="B"))
+    samples = take_samples(mine)
+    fill(samples, [mine, other], 1, size)
+    if is_known:
+        ask(f"VACUUM ANALYZE {', '.join(COPIES)}")
+    connection.close()
+    log.append(mine.app, [a_sent_event(id="first")])
+    upload_one(mine)
+    fill(samples, [mine, other], size + 2, size + GROWTH)
+    log.append(mine.app, [a_sent_event(id=f"late-{number}") for number in range(5)])
+    before = count_reads()
+
+    for _ in range(5):
+        upload_one(mine)
+
+    reads = {name: n - before.get(name, 0) for name, n in count_reads().items()}
+    assert {name: n for name, n in reads.items() if n > GROWTH / 2} == {}
+
+
+def take_samples(integration):
+    """Return table → a row's JSON; and let the tables look as if they had just been made."""
+    Upload.objects.create(
+        integration=integration,
+        state=Upload.State.SETTLED,
+        settings={},
+        first=1,
+        last=1_000_000,
+        created_at=NOON,
+        due_at=NOON,
+    )
+    Attempt.objects.create(integration=integration, began_at=NOON, ended_at=NOON)
+    Replay.objects.create(integration=integration, created_at=NOON, state="done")
+    Suppression.objects.create(app=integration.app, identity_hash="0" * 32)
+    CustomName.objects.create(app=integration.app, number=1, first_position=1)
+    log.append(integration.app, [a_sent_event(id="sample")])
+    samples = {table: ask(f"SELECT to_jsonb(t) FROM {table} AS t") for table in COPIES}
+    ask(f"TRUNCATE {', '.join(COPIES)} CASCADE")
+    ask("SET allow_system_table_mods = on")
+    for table in COPIES:
+        ask(f"DELETE FROM pg_statistic WHERE starelid = '{table}'::regclass")
+    ask("RESET allow_system_table_mods")
+    return samples
+
+
+def fill(samples, integrations, first, last):
+    """Store copies of the samples as each integration's; but only the last is suppressed for."""
+    for integration in integrations:
+        for table, changes in COPIES.items():
+            if table == SUPPRESSIONS and integration is not integrations[-1]:
+                continue
+            ask(
+                f"INSERT INTO {table} SELECT made.* FROM generate_series({first}, {last}) AS n,"
+                " LATERAL (SELECT %s AS owner, %s AS app, %s AS id) AS given,"
+                f" jsonb_populate_record(NULL::{table},"
+                f" %s::jsonb || jsonb_build_object({changes})) AS made",
+                [
+                    *(integration.pk, integration.app_id, integration.pk * 100_000),
+                    samples[table][0],
+                ],
+            )
+
+
+def upload_one(integration):
+    """Look at the account, and begin and settle an upload of its next event."""
+    seen = account_state.read_account_state(integration.pk, locks=False, most_events=20)
+    (state,) = seen.integrations
+    position = state.cursor + 1
+    new = NewUpload(
+        first=position,
+        last=position,
+        settings={},
+        body_hash="",
+        records=1,
+        unsent=0,
+        shortened=0,
+        lease_token=1,
+        worker="",
+        sent_records=1,
+        body_bytes=1,
+    )
+    begun = upload_functions.begin_upload(integration.pk, seen.fingerprint, new)
+    settled = SettledUpload(begun.upload, 1, 1, begun.attempt, 200, 1, 1)
+    assert upload_functions.settle_upload(settled)
+
+
+def count_reads():
+    """Return how many rows were read of each table as a whole, and by each index."""
+    ask("SELECT pg_stat_force_next_flush()")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname, seq_tup_read FROM pg_stat_user_tables UNION ALL"
+            " SELECT indexrelname, idx_tup_read FROM pg_stat_user_indexes"
+        )
+        return dict(cursor.fetchall())
+
+
+def ask(statement, given=None):
+    with connection.cursor() as cursor:
+        cursor.execute(statement, given)
+        return cursor.fetchone() if cursor.description else None
