@@ -49,10 +49,11 @@ BEGIN
     END IF;
     IF EXISTS (
         SELECT FROM json_to_recordset(numbered) AS known (normalised text, number integer)
-        WHERE NOT EXISTS (
-            SELECT FROM referrals_customname AS name
-            WHERE name.app_id = for_app AND name.normalised = known.normalised
-                AND name.number = known.number
+        WHERE known.number IS DISTINCT FROM (
+            SELECT name.number FROM referrals_customname AS name
+            WHERE name.app_id = for_app AND name.normalised >= known.normalised
+                AND name.normalised <= known.normalised
+            ORDER BY name.normalised LIMIT 1
         )
     ) THEN
         RETURN;

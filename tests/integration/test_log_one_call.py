@@ -188,6 +188,35 @@ def test_a_plan_of_a_small_table_reads_no_large_one_whole(app, size, is_known):
     assert by_index <= 20, by_index
 
 
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_plan_of_few_names_reads_no_long_list_of_them(app, is_known):
+    log.append(app, [a_sent_custom_event("Known", id="first")])
+    name_more(app, 2, 200)
+    if is_known:
+        ask("VACUUM ANALYZE referrals_customname")
+    connection.close()
+    log.append(app, [a_sent_custom_event("Known", id="second")])
+    name_more(app, 201, 2_000)
+    before = count_reads("referrals_customname")
+
+    for number in range(5):
+        log.append(app, [a_sent_custom_event("Known", id=f"late-{number}")])
+
+    after = count_reads("referrals_customname")
+    whole, by_index = (a - b for a, b in zip(after, before, strict=True))
+    assert whole == 0
+    assert by_index <= 20, by_index
+
+
+def name_more(app, first, last):
+    """Number further custom names, behind the log's back."""
+    ask(
+        "INSERT INTO referrals_customname (app_id, name, normalised, number,"
+        f" first_position) SELECT {app.pk}, '', 'name ' || n, n, 1"
+        f" FROM generate_series({first}, {last}) AS n"
+    )
+
+
 def forget_statistics():
     """Let the log's table look as if it had just been made."""
     ask("TRUNCATE referrals_referralevent")
@@ -206,12 +235,12 @@ def fill(first, last):
     )
 
 
-def count_reads():
-    """Return how often the log was read whole, and how many rows by an index."""
+def count_reads(table="referrals_referralevent"):
+    """Return how often a table was read whole, and how many rows by an index."""
     ask("SELECT pg_stat_force_next_flush()")
     return ask(
         "SELECT seq_scan, idx_tup_fetch FROM pg_stat_user_tables"
-        " WHERE relname = 'referrals_referralevent'"
+        f" WHERE relname = '{table}'"
     )
 
 
