@@ -199,6 +199,9 @@ END
 $function$
 """
 # It says at which instant, or null where the lease was lost: then nothing but the attempt ends.
+#
+# The upload is found by its key: the index of open uploads, which holds all that were open once
+# while some transaction stays open, looks as if it were empty.
 MAKE_SETTLE = """
 CREATE FUNCTION clevertap_sync_upload_settle_1(
     settled_upload bigint, token bigint, settled_records integer, ended_attempt bigint,
@@ -217,7 +220,7 @@ BEGIN
     UPDATE clevertap_sync_upload
     SET state = 'settled', records = settled_records, delivered = settled_records,
         dead = 0, miscounted = false, leased_until = NULL, settled_at = instant
-    WHERE id = settled_upload AND state = 'open' AND lease_token = token;
+    WHERE id = settled_upload AND state || '' = 'open' AND lease_token = token;
     is_settled := FOUND;
     UPDATE clevertap_sync_attempt
     SET ended_at = instant, outcome = 'ok', outcome_unknown = false,

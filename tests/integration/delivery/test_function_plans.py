@@ -53,6 +53,25 @@ def test_a_plan_of_small_tables_reads_no_large_one_whole(size, is_known):
     assert {name: n for name, n in reads.items() if n > GROWTH / 2} == {}
 
 
+@pytest.mark.parametrize("size", [0, 200])
+def test_an_upload_is_settled_by_its_key(size):
+    """The index of open uploads leads to all that were open once, while a transaction stays."""
+    mine = an_integration()
+    fill(take_samples(mine), [mine], 1, size)
+    connection.close()
+    log.append(mine.app, [a_sent_event(id="first")])
+    begun = begin_one(mine)
+    before = count_reads()
+
+    settle(begun)
+
+    reads = {name: n - before.get(name, 0) for name, n in count_reads().items()}
+    assert {name: n for name, n in reads.items() if n} == {
+        "clevertap_sync_upload_pkey": 1,
+        "clevertap_sync_attempt_pkey": 1,
+    }
+
+
 def take_samples(integration):
     """Return table → a row's JSON; and let the tables look as if they had just been made."""
     Upload.objects.create(
@@ -97,7 +116,11 @@ def fill(samples, integrations, first, last):
 
 
 def upload_one(integration):
-    """Look at the account, and begin and settle an upload of its next event."""
+    settle(begin_one(integration))
+
+
+def begin_one(integration):
+    """Look at the account, and begin an upload of its next event."""
     seen = account_state.read_account_state(integration.pk, locks=False, most_events=20)
     (state,) = seen.integrations
     position = state.cursor + 1
@@ -115,6 +138,11 @@ def upload_one(integration):
         body_bytes=1,
     )
     begun = upload_functions.begin_upload(integration.pk, seen.fingerprint, new)
+    assert begun
+    return begun
+
+
+def settle(begun):
     settled = SettledUpload(begun.upload, 1, 1, begun.attempt, 200, 1, 1)
     assert upload_functions.settle_upload(settled)
 
