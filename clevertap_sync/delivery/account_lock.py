@@ -12,13 +12,10 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from clevertap_sync.delivery.sql import row_writer
+from clevertap_sync.delivery.sql.account_query import ACCOUNT
 from clevertap_sync.models import Account
 from clevertap_sync.process import clock
 
-_ACCOUNT = f"""
-    SELECT {row_writer.list_columns(Account, "account")} FROM clevertap_sync_account account
-    WHERE account.id = (SELECT account_id FROM clevertap_sync_integration WHERE id = %s)
-"""
 # `no_key` lets other transactions go on inserting rows that point at it.
 _LOCK = " FOR NO KEY UPDATE"
 _LOCK_ALL = """
@@ -33,7 +30,7 @@ def lock_account(integration_id: int) -> Account | None:
     """Lock the integration's account until the transaction ends, and return it."""
     can_lock = connection.features.has_select_for_no_key_update
     with connection.cursor() as cursor:
-        cursor.execute(_ACCOUNT + _LOCK if can_lock else _ACCOUNT, [integration_id])
+        cursor.execute(ACCOUNT + _LOCK if can_lock else ACCOUNT, [integration_id])
         found = cursor.fetchone()
     return found and row_writer.read_row(Account, found)
 

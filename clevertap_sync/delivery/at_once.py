@@ -15,7 +15,6 @@ from typing import Final
 from django.db import transaction
 
 from clevertap_sync.delivery import company, map_upload, send
-from clevertap_sync.delivery.hold import find_in_flight_limit
 from clevertap_sync.delivery.sql import account_state, open_floor, upload_functions
 from clevertap_sync.delivery.sql.account_state import AccountState, IntegrationState
 from clevertap_sync.delivery.work import Claim, MappedUpload, Sending
@@ -53,9 +52,9 @@ def claim_and_begin(integration_id: int, seen: AccountState) -> Claim | None:
 
     Where the claim returned has no `sending`, nothing is leased, and the long way has to be
     gone: nothing of the range is sent, or more than a request takes, or the state has changed.
-    None where the range is not simple, or not what goes first.
+    None where the range is not simple, or not what goes first. The account has room for one more.
     """
-    state = _find_first(seen)
+    state = next((each for each in seen.integrations if each.may_have_work()), None)
     if state is None or state.integration_id != integration_id or not _is_small(state):
         return None
     integration = state.build_integration(seen.account)
@@ -81,13 +80,6 @@ def is_same_range(claim: Claim, mapped: Claim) -> bool:
         and (one.picks, one.first, one.last) == (None, other.first, other.last)
         and one.settings == other.settings
     )
-
-
-def _find_first(seen: AccountState) -> IntegrationState | None:
-    """Return whose work goes first, if the account's limit allows any."""
-    if seen.in_flight >= find_in_flight_limit(seen.account):
-        return None
-    return next((each for each in seen.integrations if each.may_have_work()), None)
 
 
 def _is_small(state: IntegrationState) -> bool:
@@ -127,8 +119,10 @@ def _begin_range(
         return claim
     upload.lease_token = claim.token
     integration.cursor = upload.last
-    write = _write_by_function if _has_function() else _write_in_transaction
-    sending = write(claim, mapped, seen)
+    if _has_function():
+        sending = _write_by_function(claim, mapped, seen, state)
+    else:
+        sending = _write_in_transaction(claim, mapped, seen)
     return replace(claim, sending=sending)
 
 
@@ -139,19 +133,12 @@ def _has_function() -> bool:
 
 
 def _write_by_function(
-    claim: Claim, mapped: MappedUpload, seen: AccountState
+    claim: Claim, mapped: MappedUpload, seen: AccountState, state: IntegrationState
 ) -> Sending | None:
     sending = send.begin_by_function(claim, mapped, seen.fingerprint)
-    if sending is None:
-        return None
-    upload = claim.upload
-    state = next(
-        each
-        for each in seen.integrations
-        if each.integration_id == upload.integration_id
-    )
-    first = state.first_open or upload.pk
-    open_floor.learn_begun_upload(seen.account.pk, upload.integration_id, first)
+    if sending is not None:
+        first = state.first_open or claim.upload.pk
+        open_floor.learn_begun_upload(seen.account.pk, state.integration_id, first)
     return sending
 
 

@@ -4,25 +4,27 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 # What `clevertap_sync/delivery/sql` calls in place of a few statements each.
 #
 # A plan stays with its connection, and one that was made for empty tables must not read all of
-# large ones: nothing but an index may be planned. In a subquery of its own the index of open
-# uploads is read from the floor on, and not whole, as if it were empty. Of an EXISTS it would
-# make a hash of the whole table, in spite of that; and a range and its order, in place of an
-# equality, leave an app without suppressions no other index than its own.
+# large ones: nothing but an index may be planned.
+BY_INDEX_ALONE = """LANGUAGE plpgsql
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_sort = off
+SET plan_cache_mode = force_generic_plan
+AS $function$
+"""
+# In a subquery of its own the index of open uploads is read from the floor on, and not whole,
+# as if it were empty. Of an EXISTS the planner would make a hash of the whole table, in spite of
+# the above; and a range and its order, in place of an equality, leave an app without
+# suppressions no other index than its own. The last OFFSET 0 has everything read once, for
+# fingerprint and JSON.
 #
-# The last OFFSET 0 has everything read once, for fingerprint and JSON.
 # The clock is read once the lock is held. The fingerprint covers all but clock, log and events.
 MAKE_STATE = """
 CREATE FUNCTION clevertap_sync_account_state_1(
     for_integration bigint, newly_seconds double precision, floors jsonb,
     locks boolean, most_events integer
 ) RETURNS text
-LANGUAGE plpgsql
-SET enable_seqscan = off
-SET enable_bitmapscan = off
-SET enable_sort = off
-SET plan_cache_mode = force_generic_plan
-AS $function$
-DECLARE
+""" + BY_INDEX_ALONE + """DECLARE
     account clevertap_sync_account;
     instant timestamptz;
     slow timestamptz;
@@ -147,13 +149,7 @@ CREATE FUNCTION clevertap_sync_upload_begin_1(
     for_integration bigint, newly_seconds double precision, floors jsonb,
     expected text, lease_seconds double precision, given json
 ) RETURNS text
-LANGUAGE plpgsql
-SET enable_seqscan = off
-SET enable_bitmapscan = off
-SET enable_sort = off
-SET plan_cache_mode = force_generic_plan
-AS $function$
-DECLARE
+""" + BY_INDEX_ALONE + """DECLARE
     state json;
     instant timestamptz;
     began timestamptz;
@@ -207,13 +203,7 @@ CREATE FUNCTION clevertap_sync_upload_settle_1(
     settled_upload bigint, token bigint, settled_records integer, ended_attempt bigint,
     http_status integer, milliseconds integer, accepted_records integer
 ) RETURNS text
-LANGUAGE plpgsql
-SET enable_seqscan = off
-SET enable_bitmapscan = off
-SET enable_sort = off
-SET plan_cache_mode = force_generic_plan
-AS $function$
-DECLARE
+""" + BY_INDEX_ALONE + """DECLARE
     instant timestamptz := clock_timestamp();
     is_settled boolean;
 BEGIN

@@ -10,6 +10,7 @@ from referrals.log import names, one_call
 from referrals.models import CustomName, ReferralEvent
 from tests.builders import a_sent_custom_event, a_sent_event, an_app
 from tests.harness.process import wait_until
+from tests.integration.plans import ask, make_tables_new
 from tests.integration.statements import counted
 
 pytestmark = [
@@ -157,10 +158,7 @@ def test_an_error_leaves_the_callers_transaction_as_it_was(app):
                 log.append(app, [a_sent_event(id="bad")])
             log.append(app, [a_sent_event(id="b")])
     finally:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "ALTER TABLE referrals_referralevent DROP CONSTRAINT planted"
-            )
+        ask(f"{log_table} DROP CONSTRAINT planted")
 
     assert [row[:2] for row in rows(app)] == [(1, "a"), (2, "b")]
 
@@ -170,7 +168,7 @@ def test_an_error_leaves_the_callers_transaction_as_it_was(app):
 @pytest.mark.parametrize("size", [1, 80, 120, 200])
 @pytest.mark.parametrize("is_known", [True, False])
 def test_a_plan_of_a_small_table_reads_no_large_one_whole(app, size, is_known):
-    forget_statistics()
+    make_tables_new("referrals_referralevent")
     log.append(app, [a_sent_event(id="first" + "k" * 90)])
     fill(2, size)
     if is_known:
@@ -217,14 +215,6 @@ def name_more(app, first, last):
     )
 
 
-def forget_statistics():
-    """Let the log's table look as if it had just been made."""
-    ask("TRUNCATE referrals_referralevent")
-    ask("SET allow_system_table_mods = on")
-    ask("DELETE FROM pg_statistic WHERE starelid = 'referrals_referralevent'::regclass")
-    ask("RESET allow_system_table_mods")
-
-
 def fill(first, last):
     """Store copies of the first event at these positions, behind the log's back."""
     ask(
@@ -242,9 +232,3 @@ def count_reads(table="referrals_referralevent"):
         "SELECT seq_scan, idx_tup_fetch FROM pg_stat_user_tables"
         f" WHERE relname = '{table}'"
     )
-
-
-def ask(statement):
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
-        return cursor.fetchone() if cursor.description else None

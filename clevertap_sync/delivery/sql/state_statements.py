@@ -13,20 +13,16 @@ from django.conf import settings
 from django.db import connection
 
 from clevertap_sync.delivery.sql import open_floor, row_writer
+from clevertap_sync.delivery.sql.account_query import ACCOUNT
 from clevertap_sync.delivery.sql.state_values import (
     LONGEST_PARTIAL_WAIT,
     AccountState,
     IntegrationState,
 )
-from clevertap_sync.models import Account, Integration
+from clevertap_sync.models import Integration
 from clevertap_sync.process import clock
 from referrals import log, suppression
 
-_ACCOUNT: Final = f"""
-    SELECT {row_writer.list_columns(Account, "account")} FROM clevertap_sync_account account
-    WHERE account.id =
-        (SELECT account_id FROM clevertap_sync_integration WHERE id = %(integration)s)
-"""
 _INTEGRATIONS: Final = f"""
     SELECT i.id, i.app_id, i.cursor, i.enabled AND i.archived_at IS NULL,
         i.hold_reason <> '', app.slug, app.loose_ids, app.remembers_referrers,
@@ -79,7 +75,7 @@ def read_state(integration_id: int) -> AccountState | None:
 
     Nobody else writes meanwhile where the caller is in a transaction.
     """
-    first = _ask(_ACCOUNT, {"integration": integration_id})
+    first = _ask(ACCOUNT, [integration_id])
     if not first:
         return None
     row = first[0]
@@ -93,7 +89,7 @@ def read_state(integration_id: int) -> AccountState | None:
     return _read_answers(row, answers, (first, *answers))
 
 
-def _ask(statement: str, given: Mapping[str, Any]) -> _Rows:
+def _ask(statement: str, given: Mapping[str, Any] | Sequence[Any]) -> _Rows:
     with connection.cursor() as cursor:
         cursor.execute(statement, given)
         found: _Rows = cursor.fetchall()

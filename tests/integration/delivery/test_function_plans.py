@@ -9,6 +9,7 @@ from clevertap_sync.models import Attempt, Replay, Upload
 from referrals import log
 from referrals.models import CustomName, Suppression
 from tests.builders import NOON, a_sent_event, an_account, an_integration
+from tests.integration.plans import ask, make_tables_new
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -89,11 +90,7 @@ def take_samples(integration):
     CustomName.objects.create(app=integration.app, number=1, first_position=1)
     log.append(integration.app, [a_sent_event(id="sample")])
     samples = {table: ask(f"SELECT to_jsonb(t) FROM {table} AS t") for table in COPIES}
-    ask(f"TRUNCATE {', '.join(COPIES)} CASCADE")
-    ask("SET allow_system_table_mods = on")
-    for table in COPIES:
-        ask(f"DELETE FROM pg_statistic WHERE starelid = '{table}'::regclass")
-    ask("RESET allow_system_table_mods")
+    make_tables_new(*COPIES)
     return samples
 
 
@@ -156,9 +153,3 @@ def count_reads():
             " SELECT indexrelname, idx_tup_read FROM pg_stat_user_indexes"
         )
         return dict(cursor.fetchall())
-
-
-def ask(statement, given=None):
-    with connection.cursor() as cursor:
-        cursor.execute(statement, given)
-        return cursor.fetchone() if cursor.description else None
