@@ -262,7 +262,8 @@ def test_each_request_of_a_group_keeps_its_own_name(app, heads):
 
     for caller in callers:
         caller.outcome()
-    assert heads == [1, 2, 4]
+    # Who commits first need not be the first to say so.
+    assert sorted(heads) == [1, 2, 4]
     rows = ReferralEvent.objects.filter(app=app, key__in="abc").order_by("key")
     assert list(rows.values_list("request_id", flat=True)) == ["r-a", "r-b", "r-c"]
 
