@@ -81,9 +81,8 @@ def claim_next(
         if tried is not None and tried.sending is not None:
             return tried
     work = _claim_long_way(integration_id)
-    if tried is not None and isinstance(work, Claim):
-        is_mapped = at_once.is_same_range(work, tried)
-        return replace(work, mapped=tried.mapped) if is_mapped else work
+    if isinstance(work, Claim) and tried and at_once.is_same_range(work, tried):
+        return replace(work, mapped=tried.mapped)
     return work
 
 

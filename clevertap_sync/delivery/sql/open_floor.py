@@ -28,16 +28,12 @@ _accounts: dict[int, _Account] = {}
 
 def read_floors(account_id: int) -> Mapping[int, int]:
     """Return, by integration, the ID from which on its open uploads are found."""
-    known = _accounts.get(account_id)
-    if known is None or time.monotonic() >= known.until:
-        known = _accounts[account_id] = _Account(time.monotonic() + LOOK_AGAIN_SECONDS)
-    return known.floors
+    return _recall_account(account_id).floors
 
 
 def learn_first_open(account_id: int, first_open: Mapping[int, int | None]) -> None:
     """Remember the ID of the first open upload of each of the account's integrations."""
-    read_floors(account_id)
-    known = _accounts[account_id]
+    known = _recall_account(account_id)
     known.floors |= {key: first for key, first in first_open.items() if first}
     known.idle = {key for key, first in first_open.items() if not first}
 
@@ -65,3 +61,11 @@ def learn_begun_upload(account_id: int, integration_id: int, first: int) -> None
 def clear_floors() -> None:
     """Drop all floors: for a process that begins anew, such as a test."""
     _accounts.clear()
+
+
+def _recall_account(account_id: int) -> _Account:
+    """Return what is known of the account: nothing yet, or nothing any more, at first."""
+    known = _accounts.get(account_id)
+    if known is None or time.monotonic() >= known.until:
+        known = _accounts[account_id] = _Account(time.monotonic() + LOOK_AGAIN_SECONDS)
+    return known
