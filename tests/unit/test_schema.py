@@ -628,6 +628,29 @@ def test_an_unknown_invite_channel_is_doubtful_and_a_smart_links_is_not():
     assert list_warnings(sent(a_sent_event(channel=""))) == ()
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"channel": "WhatsApp"},
+        {"channel": ""},
+        {"channel": "pigeon"},
+        {"channel": "pigeon", "via": "smart_link"},
+        {"user": {"identities": {"email": ANN}, "ip": "10.0.0.3"}},
+        {"user": {"identities": {"email": ANN}, "ip": "10.0.0.300"}},
+        {"referrer": {"identities": {"email": ANN}, "ip": "nowhere"}},
+        {"user": {"identities": {"email": ANN + " "}}},
+        {"referrer": {"identities": {"email": "\N{ZERO WIDTH SPACE}" + ANN}}},
+        {"referrer": None, "via": "smart_link"},
+        {"type": "custom", "name": "Won", "referrer": "last"},
+        {},
+    ],
+)
+def test_the_quick_look_at_an_event_overlooks_no_doubt(changes):
+    event = sent(a_sent_event(**changes))
+
+    assert list_warnings(event) == tuple(detail for _, detail in find_warnings(event))
+
+
 def test_an_ip_that_is_none_is_doubtful():
     event = sent(a_sent_event(user={"identities": {"email": ANN}, "ip": "10.0.0.300"}))
 
