@@ -23,8 +23,10 @@ from clevertap_sync.clevertap import (
 from clevertap_sync.delivery.erasure import erasure_orders
 from clevertap_sync.delivery.upkeep import pace, retention, tallies
 from clevertap_sync.insight import match_rate, user_check
+from clevertap_sync.process import slots
 from clevertap_sync.sandbox import Sandbox
 from integration_project.api_entry import ApiEntry
+from referrals import failpoints
 from tests.harness import postgres
 from tests.harness.environment import test_database as database_kind
 from tests.harness.process import PATIENCE_SECONDS
@@ -134,6 +136,15 @@ def valkey():
     valkey = Valkey()
     yield valkey
     valkey.stop()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_of_other_tests():
+    """Free the threads that claims of other tests took, and forget the faults they ordered."""
+    slots.clear_slots()
+    yield
+    failpoints.arm_failpoints([])
+    slots.clear_slots()
 
 
 @pytest.fixture(autouse=True)

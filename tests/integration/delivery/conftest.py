@@ -1,6 +1,9 @@
 """An engine whose pauses end when a test says so, and a CleverTap to deliver to."""
 
+from datetime import timedelta
+
 import pytest
+from django.db.models import F
 
 from clevertap_sync import insight
 from clevertap_sync.delivery import map_upload
@@ -10,21 +13,13 @@ from clevertap_sync.delivery.failure import settle_failure
 from clevertap_sync.delivery.send import RequestOutcome, begin_attempt
 from clevertap_sync.delivery.work import Claim
 from clevertap_sync.models import Integration, Upload
-from clevertap_sync.process import clock, slots
-from referrals import failpoints, log
+from clevertap_sync.process import clock
+from referrals import log
+from referrals.models import ReferralEvent
 from tests.builders import a_sent_event, an_integration
 
 #: More than any history of these tests takes.
 MOST_DELIVERIES = 2_000
-
-
-@pytest.fixture(autouse=True)
-def _nothing_of_other_tests():
-    """Free the threads that claims of earlier tests took, and forget ordered faults."""
-    slots.clear_slots()
-    yield
-    failpoints.arm_failpoints([])
-    slots.clear_slots()
 
 
 @pytest.fixture
@@ -118,3 +113,22 @@ def fails(attempt, error):
     return settle_failure(
         claim, mapped, sending, RequestOutcome(None, error, 0.1), error
     )
+
+
+def positions():
+    """Return the positions of all events, in order."""
+    found = ReferralEvent.objects.order_by("position")
+    return list(found.values_list("position", flat=True))
+
+
+def age(last, days=91):
+    """Make everything up to a position as old as if it had been received then."""
+    age_events(last, days)
+    past = clock.read_now() - timedelta(days=days)
+    Upload.objects.filter(last__lte=last).update(settled_at=past)
+
+
+def age_events(last, days=91):
+    """Do so with the events, and leave their uploads as they are."""
+    events = ReferralEvent.objects.filter(position__lte=last)
+    events.update(received_at=F("received_at") - timedelta(days=days))

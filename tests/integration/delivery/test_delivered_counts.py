@@ -24,9 +24,9 @@ from clevertap_sync.models import DeadLetter, DeliveredCount, Integration, Uploa
 from clevertap_sync.process import clock
 from clevertap_sync.sandbox.faults import Fault, Poison
 from referrals import log
-from referrals.models import ErasureRequest, ReferralEvent
+from referrals.models import ErasureRequest
 from tests.builders import BOB, a_sent_event, an_integration
-from tests.integration.delivery.conftest import begun, status_of
+from tests.integration.delivery.conftest import age_events, begun, status_of
 from tests.integration.delivery.erasing import by_canary, erase
 from tests.integration.delivery.waiting import install, let_wait, link
 from tests.integration.threads import Worker
@@ -415,10 +415,7 @@ def test_retention_before_the_tally_loses_nothing_and_doubles_nothing(
     log.append(integration.app, [an_event(900)])
     deliver(integration.pk)
     before = counts_of(integration)
-    past = timedelta(days=91)
-    ReferralEvent.objects.filter(position__lte=3).update(
-        received_at=F("received_at") - past
-    )
+    age_events(3)
 
     assert retention.carry_out_retention() == 3
     kept = counts_of(integration)

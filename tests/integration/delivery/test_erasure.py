@@ -5,7 +5,6 @@ from django.db import connection
 
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.erasure import erasure_orders
-from clevertap_sync.process import slots
 from referrals import failpoints, log, source_setup
 from referrals.failpoints import FailpointError
 from referrals.hooks import capture
@@ -43,13 +42,6 @@ from tests.integration.delivery.erasing import (
 from tests.integration.hooks.calling import call_hook, signed
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _own_slots():
-    slots.clear_slots()
-    yield
-    failpoints.arm_failpoints([])
 
 
 def test_the_person_is_gone_from_every_table_and_the_rest_is_as_it_was(

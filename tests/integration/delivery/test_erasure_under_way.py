@@ -11,7 +11,7 @@ from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.erasure import erasure_orders
 from clevertap_sync.models import DeadLetter, Upload
-from clevertap_sync.process import clock, slots
+from clevertap_sync.process import clock
 from clevertap_sync.sandbox.faults import Fault, Poison
 from referrals import failpoints, log
 from referrals.failpoints import FailpointError
@@ -37,13 +37,6 @@ from tests.integration.delivery.erasing import (
 from tests.integration.threads import Worker
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _own_slots():
-    slots.clear_slots()
-    yield
-    failpoints.arm_failpoints([])
 
 
 def test_what_waits_in_the_log_goes_out_without_the_person(

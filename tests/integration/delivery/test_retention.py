@@ -6,7 +6,6 @@ from functools import partial
 
 import pytest
 from django.db import connection
-from django.db.models import F
 
 from clevertap_sync.delivery import hold, lifecycle, replay
 from clevertap_sync.delivery.claim import claim_next
@@ -19,28 +18,13 @@ from clevertap_sync.worker import background_jobs
 from clevertap_sync.worker.background_jobs import BackgroundJobs
 from referrals import failpoints, log
 from referrals.failpoints import FailpointError
-from referrals.models import ReferralEvent, Sighting
+from referrals.models import Sighting
 from tests.builders import a_sent_event, an_integration
 from tests.harness.process import PATIENCE_SECONDS
 from tests.integration.background import AtOnce
-from tests.integration.delivery.conftest import status_of
+from tests.integration.delivery.conftest import age, age_events, positions, status_of
 
 pytestmark = pytest.mark.django_db
-
-
-def age(last, days=91):
-    """Make everything up to a position as old as if it had been received then."""
-    past = timedelta(days=days)
-    ReferralEvent.objects.filter(position__lte=last).update(
-        received_at=F("received_at") - past
-    )
-    Upload.objects.filter(last__lte=last).update(settled_at=clock.read_now() - past)
-
-
-def positions():
-    return list(
-        ReferralEvent.objects.order_by("position").values_list("position", flat=True)
-    )
 
 
 def test_old_events_go_with_their_uploads_and_the_books_still_balance(
@@ -254,9 +238,7 @@ def test_a_dead_letter_of_a_recent_replay_goes_with_its_old_event(
     replay.replay_range(integration, first=1, last=2)
     finish()
     assert DeadLetter.objects.count() == 2
-    ReferralEvent.objects.filter(position__lte=2).update(
-        received_at=F("received_at") - timedelta(days=91)
-    )
+    age_events(2)
 
     assert retention.carry_out_retention() == 2
 

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
-from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from clevertap_sync.delivery.deliver import deliver
@@ -14,9 +13,8 @@ from clevertap_sync.process import clock, stopping
 from clevertap_sync.sandbox.faults import Poison
 from referrals import failpoints, log
 from referrals.failpoints import FailpointError
-from referrals.models import ReferralEvent
 from tests.builders import a_sent_event
-from tests.integration.delivery.conftest import status_of
+from tests.integration.delivery.conftest import age, positions, status_of
 
 pytestmark = pytest.mark.django_db
 #: Of a chunk of uploads of one hour that lost no record; in a transaction of its own.
@@ -47,18 +45,8 @@ def old_uploads(engine, integration, append):
         deliver(integration.pk)
     append(a_sent_event())
     deliver(integration.pk)
-    past = timedelta(days=91)
-    ReferralEvent.objects.filter(position__lte=8).update(
-        received_at=F("received_at") - past
-    )
-    Upload.objects.filter(last__lte=8).update(settled_at=clock.read_now() - past)
+    age(8)
     return integration
-
-
-def positions():
-    return list(
-        ReferralEvent.objects.order_by("position").values_list("position", flat=True)
-    )
 
 
 def count_statements(what):

@@ -6,9 +6,8 @@ from clevertap_sync.delivery import replay
 from clevertap_sync.delivery.erasure import erasure_orders
 from clevertap_sync.insight.clevertap_destination import CleverTapDestination
 from clevertap_sync.models import DeadLetter
-from clevertap_sync.process import slots
 from clevertap_sync.sandbox.faults import Poison
-from referrals import failpoints, suppression
+from referrals import suppression
 from tests.builders import (
     BOB,
     a_sent_event,
@@ -26,13 +25,6 @@ from tests.integration.delivery.erasing import (
 )
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _own_slots():
-    slots.clear_slots()
-    yield
-    failpoints.arm_failpoints([])
 
 
 def test_later_events_of_the_person_do_not_go_out_and_the_other_side_does(

@@ -16,7 +16,7 @@ from clevertap_sync.sandbox.faults import Poison
 from referrals import log
 from referrals.models import ReferralEvent
 from tests.builders import a_sent_event
-from tests.integration.delivery.conftest import begun, status_of
+from tests.integration.delivery.conftest import age_events, begun, status_of
 
 pytestmark = pytest.mark.django_db
 
@@ -115,10 +115,7 @@ def test_retention_takes_back_what_it_keeps_as_totals(engine, integration, appen
     deliver(integration.pk)
     append(a_sent_event())
     deliver(integration.pk)
-    past = timedelta(days=91)
-    ReferralEvent.objects.filter(position__lte=2).update(
-        received_at=F("received_at") - past
-    )
+    age_events(2)
     add_up()
 
     assert retention.carry_out_retention() == 2

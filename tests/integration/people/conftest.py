@@ -2,15 +2,7 @@
 
 import pytest
 
-from clevertap_sync.process import slots
 from clevertap_sync.sandbox import Sandbox
-
-
-@pytest.fixture(autouse=True)
-def _no_slot_of_other_tests():
-    slots.clear_slots()
-    yield
-    slots.clear_slots()
 
 
 @pytest.fixture

@@ -33,12 +33,6 @@ WAITS = ("waiting", "waiting_for_identity")
 IN_VAIN = ("expired", "never_known")
 
 
-@pytest.fixture(autouse=True)
-def _no_failpoint_stays():
-    yield
-    failpoints.arm_failpoints([])
-
-
 @pytest.fixture
 def integration(db, settings):
     settings.WAIT_DAYS = 30

@@ -35,12 +35,6 @@ LONG_AGO = "2026-11-01T00:00:00Z"
 EVES = (EVE, "Referred App Install", NOON_SECONDS)
 
 
-@pytest.fixture(autouse=True)
-def _no_failpoint_stays():
-    yield
-    failpoints.arm_failpoints([])
-
-
 @pytest.fixture
 def integration(sandbox):
     return an_integration()

@@ -30,12 +30,6 @@ pytestmark = pytest.mark.django_db
 WAITS = ("waiting", "waiting_for_identity")
 
 
-@pytest.fixture(autouse=True)
-def _no_failpoint_stays():
-    yield
-    failpoints.arm_failpoints([])
-
-
 @pytest.fixture
 def integration(db):
     # Whatever is appended is handed over already, so that a step rings for what waits alone.
