@@ -34,8 +34,9 @@ from clevertap_sync.delivery.account_lock import lock_account
 from clevertap_sync.delivery.work import Claim, MappedUpload
 from clevertap_sync.models import Integration, Upload
 from clevertap_sync.process import clock, stopping
-from clevertap_sync.process.account_access import give_connection_back, read_credentials
+from clevertap_sync.process.account_access import read_credentials
 from referrals import failpoints
+from referrals.database_connection import give_connection_back
 from referrals.failpoints import Place
 
 #: After so many definite answers, most of them good, the identity provider is confirmed.

@@ -15,7 +15,8 @@ from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.delivery import lifecycle
 from clevertap_sync.models import Integration
 from clevertap_sync.process import doorbell
-from clevertap_sync.process.account_access import give_connection_back, read_credentials
+from clevertap_sync.process.account_access import read_credentials
+from referrals.database_connection import give_connection_back
 
 
 def check_connection(integration: Integration) -> Diagnosis:

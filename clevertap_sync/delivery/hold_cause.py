@@ -24,8 +24,9 @@ from clevertap_sync.delivery.account_lock import lock_account
 from clevertap_sync.insight.passcode_expiry import find_expiry
 from clevertap_sync.models import Attempt, Integration, PasscodeKind
 from clevertap_sync.process import clock, stopping
-from clevertap_sync.process.account_access import give_connection_back, read_credentials
+from clevertap_sync.process.account_access import read_credentials
 from referrals import failpoints
+from referrals.database_connection import give_connection_back
 from referrals.failpoints import Place
 
 

@@ -17,8 +17,8 @@ from clevertap_sync.delivery.sql import row_writer
 from clevertap_sync.delivery.work import ProbeClaim, Sending
 from clevertap_sync.models import Account, Attempt, Integration
 from clevertap_sync.process import clock, worker_presence
-from clevertap_sync.process.account_access import give_connection_back
 from referrals import failpoints
+from referrals.database_connection import give_connection_back
 from referrals.failpoints import Place
 
 

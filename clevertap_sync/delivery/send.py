@@ -24,11 +24,12 @@ from clevertap_sync.delivery.sql import lone_write, row_writer, upload_functions
 from clevertap_sync.delivery.work import Claim, MappedUpload, Sending
 from clevertap_sync.models import Attempt, Integration, Upload
 from clevertap_sync.process import worker_presence
-from clevertap_sync.process.account_access import give_connection_back, open_client
+from clevertap_sync.process.account_access import open_client
 from clevertap_sync.process.delivery_faults import describe_fault
 from clevertap_sync.process.duration_counts import count_duration
 from clevertap_sync.process.durations import CLEVERTAP_REQUEST
 from referrals import failpoints
+from referrals.database_connection import give_connection_back
 from referrals.failpoints import Place
 
 logger = logging.getLogger(__name__)

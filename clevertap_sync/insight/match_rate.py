@@ -15,8 +15,8 @@ from clevertap_sync.clevertap.connection_check import Credentials
 from clevertap_sync.clevertap.identities import CLEVERTAP_ID, find_identity
 from clevertap_sync.clevertap.profile_lookup import LOOK_UP_SECONDS, AskedPerson
 from clevertap_sync.insight.coverage import list_people
-from clevertap_sync.process.account_access import give_connection_back
 from referrals import log
+from referrals.database_connection import give_connection_back
 from referrals.schema import Person
 
 #: How many users are looked up, and among how many events. Reference: `profile_lookup.IN_FLIGHT`.

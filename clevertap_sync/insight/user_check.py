@@ -12,7 +12,7 @@ from clevertap_sync.clevertap.errors import CleverTapError
 from clevertap_sync.clevertap.identities import CLEVERTAP_ID
 from clevertap_sync.clevertap.limits import LATEST_SECOND, normalise_event_name
 from clevertap_sync.clevertap.profile_lookup import LOOK_UP_SECONDS, AskedPerson
-from clevertap_sync.process.account_access import give_connection_back
+from referrals.database_connection import give_connection_back
 
 _PREFIXES: Final = ("referred", "generated")
 _SHOWN: Final = 50

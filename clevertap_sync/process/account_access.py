@@ -3,7 +3,6 @@
 import threading
 
 from django.conf import settings
-from django.db import connection
 
 from clevertap_sync.clevertap.client import Client
 from clevertap_sync.clevertap.connection_check import Credentials
@@ -35,12 +34,3 @@ def open_client(integration: Integration) -> Client:
             clients.pop(next(iter(clients))).close()
         clients[credentials] = credentials.make_client(settings.REQUEST_SECONDS)
     return clients[credentials]
-
-
-def give_connection_back() -> None:
-    """Return the database connection to its pool, so that a slow answer pins none.
-
-    SQLite's connections cost nothing and are kept.
-    """
-    if connection.vendor == "postgresql" and not connection.in_atomic_block:
-        connection.close()

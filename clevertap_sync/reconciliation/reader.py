@@ -38,13 +38,14 @@ from clevertap_sync.clevertap.limits import normalise_event_name
 from clevertap_sync.insight.seen_failures import MAY_NOT_READ
 from clevertap_sync.models import Account, Attempt, Integration
 from clevertap_sync.process import clock, stopping
-from clevertap_sync.process.account_access import give_connection_back, open_client
+from clevertap_sync.process.account_access import open_client
 from clevertap_sync.reconciliation.account_lease import (
     SPARE_SECONDS,
     AccountLease,
     take_lease,
 )
 from clevertap_sync.reconciliation.reconciling_account import read_reconciling_account
+from referrals.database_connection import give_connection_back
 
 #: Public clients ask for a pending count every 2 to 10 seconds.
 FIRST_POLL_SECONDS: Final = 2.0

@@ -59,9 +59,11 @@ class WaitingLine(Generic[Item, Answer]):
     The sizes of a group's items have at most the sum `most`, unless the first item alone
     is larger. When a turn fails, `error_for_others` returns an exception for each other
     caller, or None if the fault may lie in one item; then each caller does its own item
-    alone. A caller that was in line for `seconds` begins a turn although another one has
-    not ended: turns only save work, and `work` has to be safe without them. `patience` is
-    how many seconds a turn waits for the callers of the last one.
+    alone. A caller that has to wait does `before_wait` first, which raises nothing: what it
+    holds, the caller with the turn may need. A caller that was in line for `seconds` begins
+    a turn although another one has not ended: turns only save work, and `work` has to be
+    safe without them. `patience` is how many seconds a turn waits for the callers of the
+    last one.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class WaitingLine(Generic[Item, Answer]):
         work: GroupWork[Item, Answer],
         *,
         error_for_others: Callable[[Exception], Exception | None],
+        before_wait: Callable[[], None],
         size: Callable[[Item], int],
         most: int,
         seconds: float,
@@ -76,6 +79,7 @@ class WaitingLine(Generic[Item, Answer]):
     ) -> None:
         self._work = work
         self._make_error = error_for_others
+        self._before_wait = before_wait
         self._size = size
         self._most = most
         self._seconds = seconds
@@ -121,6 +125,7 @@ class WaitingLine(Generic[Item, Answer]):
             return False
 
     def _wait_for_call(self, caller: _Caller[Item, Answer]) -> _Call:
+        self._before_wait()
         caller.woken.wait(self._seconds)
         with self._mutex:
             if caller.call is not None:

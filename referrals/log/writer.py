@@ -5,6 +5,7 @@ its round trips, its sync to the disk and its ring.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import chain, islice
 from typing import Any, Final
@@ -17,6 +18,7 @@ from django.db import (
     connection,
 )
 
+from referrals.database_connection import give_connection_back
 from referrals.ingest.counter import WayIn
 from referrals.log.counted import count_answers, count_archived
 from referrals.log.drafts import (
@@ -170,6 +172,12 @@ def _is_in_transaction() -> bool:
     return connection.connection is not None and not connection.autocommit
 
 
+def _give_connection_back() -> None:
+    # One that cannot be given back is broken, as its next use says.
+    with suppress(Error):
+        give_connection_back()
+
+
 def _find_waiting_line(app_id: int) -> WaitingLine[Sequence[Draft], Answers]:
     """Return the line in which this process's threads wait for the app's log."""
     line = _waiting_lines.get(app_id)
@@ -177,6 +185,7 @@ def _find_waiting_line(app_id: int) -> WaitingLine[Sequence[Draft], Answers]:
         made: WaitingLine[Sequence[Draft], Answers] = WaitingLine(
             partial(_store_all, app_id),
             error_for_others=explain_to_others,
+            before_wait=_give_connection_back,
             size=len,
             most=GROUP_EVENTS,
             seconds=TURN_SECONDS,

@@ -3,6 +3,7 @@
 import threading
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import pytest
 from django.db import (
@@ -155,6 +156,44 @@ def test_requests_in_line_share_a_transaction_and_are_answered_each_for_itself(
     assert sorted(heads) == [1, 2, 5]
     times = ReferralEvent.objects.filter(app=app, position__gte=3)
     assert times.values("received_at").distinct().count() == 1
+
+
+@pytest.fixture
+def pool(monkeypatch):
+    """A pool of one connection, which is with whoever uses the database."""
+    connection.close()
+    options = connection.settings_dict["OPTIONS"]
+    small = {"min_size": 1, "max_size": 1, "timeout": PATIENCE_SECONDS}
+    monkeypatch.setitem(options, "pool", small)
+    wrapper: Any = connection
+    yield wrapper.pool
+    connection.close()
+    wrapper.close_pool()
+
+
+@pytest.mark.skipif(not IS_POSTGRESQL, reason="SQLite has no pool")
+def test_who_waits_in_line_keeps_no_connection_that_the_turn_needs(app, pool):
+    has_connection, goes_on = threading.Event(), threading.Event()
+
+    def look_and_append():
+        connection.ensure_connection()
+        has_connection.set()
+        assert goes_on.wait(PATIENCE_SECONDS)
+        follower.extend(log.append(app, [a_sent_event(id="second")]))
+
+    follower = []
+    connection.close()
+    second = Worker(look_and_append)
+    assert has_connection.wait(PATIENCE_SECONDS)
+    first = Caller(app, a_sent_event(id="first"))
+    # It has the turn, and waits for the connection that the second has.
+    wait_until(lambda: pool.get_stats()["requests_waiting"] == 1)
+
+    goes_on.set()
+
+    assert first.answers() == [("accepted", 1)]
+    second.finish()
+    assert [(str(r.status), r.position) for r in follower] == [("accepted", 2)]
 
 
 def test_what_the_database_refuses_of_one_is_stored_for_the_others(app, heads, trigger):

@@ -12,7 +12,9 @@ from tests.harness.process import PATIENCE_SECONDS as SECONDS, wait_until
 class Bench:
     """Doubles numbers; a group's work can be held up, and fails as it is told to."""
 
-    def __init__(self, *, most=100, seconds=SECONDS, patience=0.0, shared=None):
+    def __init__(
+        self, *, most=100, seconds=SECONDS, patience=0.0, shared=None, before_wait=None
+    ):
         self.groups = []
         self.begun = threading.Semaphore(0)
         self.go = threading.Semaphore(0)
@@ -22,6 +24,7 @@ class Bench:
         self.line = WaitingLine(
             self.work,
             error_for_others=shared or (lambda _: None),
+            before_wait=before_wait or (lambda: None),
             size=lambda item: item,
             most=most,
             seconds=seconds,
@@ -109,6 +112,19 @@ def test_those_who_come_during_a_turn_share_the_next_in_the_order_they_came():
     assert bench.groups == [[1], [5, 3, 4]]
 
 
+def test_who_waits_gives_back_what_the_turn_may_need_and_who_has_the_turn_keeps_it():
+    gave_back = []
+    bench = Bench(before_wait=lambda: gave_back.append(threading.current_thread()))
+    callers = bench.in_line(5, 3)
+    # Each is in line before it gives back.
+    wait_until(lambda: len(gave_back) == 2)
+
+    bench.release()
+
+    assert outcomes(callers) == [2, 10, 6]
+    assert gave_back == callers[1:]
+
+
 def test_a_group_is_no_larger_than_allowed_and_nobody_is_passed_over():
     bench = Bench(most=10)
     callers = bench.in_line(6, 5, 1, 200)
@@ -131,6 +147,7 @@ def test_the_next_turn_begins_when_the_answers_hold_not_when_all_is_done():
     line = WaitingLine(
         work,
         error_for_others=lambda _: None,
+        before_wait=lambda: None,
         size=int,
         most=9,
         seconds=SECONDS,

@@ -17,7 +17,8 @@ from clevertap_sync.clevertap.identities import CLEVERTAP_ID
 from clevertap_sync.clevertap.limits import MAX_DELETED
 from clevertap_sync.models import Account, Integration
 from clevertap_sync.process import clock
-from clevertap_sync.process.account_access import give_connection_back, open_client
+from clevertap_sync.process.account_access import open_client
+from referrals.database_connection import give_connection_back
 from referrals.identity import Identity
 from referrals.models import App
 
