@@ -182,7 +182,6 @@ def test_who_waits_in_line_keeps_no_connection_that_the_turn_needs(app, pool):
         follower.extend(log.append(app, [a_sent_event(id="second")]))
 
     follower = []
-    connection.close()
     second = Worker(look_and_append)
     assert has_connection.wait(PATIENCE_SECONDS)
     first = Caller(app, a_sent_event(id="first"))
