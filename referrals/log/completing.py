@@ -24,12 +24,12 @@ def complete_rows(
     installs = [draft for draft in fresh if draft.sightings]
     installs.sort(key=lambda draft: _tell_order(draft, now))
     judged = {
-        draft.event.id: complete_row(draft, now, numbers, earlier) for draft in installs
+        draft.key: complete_row(draft, now, numbers, earlier) for draft in installs
     }
     return [
-        draft.row
-        or judged.get(draft.event.id)
-        or complete_row(draft, now, numbers, earlier)
+        draft.content
+        if isinstance(draft.content, LogRow)
+        else judged.get(draft.key) or complete_row(draft, now, numbers, earlier)
         for draft in fresh
     ]
 
@@ -37,8 +37,10 @@ def complete_rows(
 def complete_row(
     draft: Draft, now: datetime, numbers: Mapping[str, int], earlier: SightingMemory
 ) -> LogRow:
-    """Return the row of a draft that had none, and add its sightings to `earlier`."""
-    event = draft.event
+    """Return the row of a draft, and add its sightings to `earlier`, if it had no row."""
+    event = draft.content
+    if isinstance(event, LogRow):
+        return event
     if not draft.has_time:
         event = msgspec.structs.replace(event, occurred_at=now)
     if event.type is EventType.CUSTOM:
@@ -53,4 +55,4 @@ def complete_row(
 
 def _tell_order(draft: Draft, now: datetime) -> tuple[datetime, str]:
     """Return what orders installs: when they happened, and by id at one instant."""
-    return draft.event.occurred_at if draft.has_time else now, draft.event.id
+    return draft.content.occurred_at if draft.has_time else now, draft.key

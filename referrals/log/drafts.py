@@ -8,31 +8,33 @@ import msgspec
 from referrals import fraud, fraud_signals, hashing
 from referrals.fraud import NO_SIGHTINGS, SightingKey, SightingMemory
 from referrals.fraud_rules import FraudRules
+from referrals.log.plain_rows import make_plain_rows
 from referrals.log.rows import LogRow, build_row
 from referrals.models import App
 from referrals.schema import Event, IncomingEvent, build_event, list_warnings
 from referrals.vocabulary import EventType
 
-_encode = msgspec.json.Encoder(order="deterministic").encode
+_encoder = msgspec.json.Encoder(order="deterministic")
 _CUSTOM = EventType.CUSTOM
 
 
 class Draft(msgspec.Struct, frozen=True, gc=False):
     """A good event, made ready for the log before the lock is taken.
 
-    `row` is there already where nothing about the event depends on the log. `has_time` and
-    `has_status` say whether time and fraud status are settled before. `request_id` names the
-    request that brought the event; each keeps its own where requests share a transaction,
+    `content` is its row already where nothing about the event depends on the log. `has_time`
+    and `has_status` say whether time and fraud status are settled before. `request_id` names
+    the request that brought the event; each keeps its own where requests share a transaction,
     and so it is with the `rules` of the app that the request was read with.
     """
 
     index: int
+    key: str
+    type: EventType
     fingerprint: str
-    event: Event
+    content: LogRow | Event
     rules: FraudRules
     sightings: tuple[SightingKey, ...] = ()
     warnings: tuple[str, ...] = ()
-    row: LogRow | None = None
     has_time: bool = True
     has_status: bool = False
     request_id: str = ""
@@ -83,7 +85,7 @@ def prepare_for_later(
     prepared = prepare_events(app, events, received_at)
     return [
         PreparedEvent(
-            fingerprint(_encode(incoming)),
+            fingerprint(_encoder.encode(incoming)),
             event,
             incoming.status is not None,
             request_id,
@@ -96,25 +98,30 @@ def make_drafts(
     app: App, good: Mapping[int, IncomingEvent], *, request_id: str = ""
 ) -> list[Draft]:
     """Return the `good` events of a request, which come by their index, as drafts."""
-    hash_signal = hashing.make_signal_hasher(app.pk)
-    fingerprint = hashing.make_fingerprinter(app.pk)
-    events = prepare_events(app, list(good.values()), datetime.now(UTC))
-    rules = app.fraud_rules
+    events = list(good.values())
+    fingerprints = _make_fingerprints(app, events)
+    rows = make_plain_rows(events, fingerprints, request_id)
+    maker = _Maker(app, request_id)
+    rules = maker.rules
     return [
-        _make_draft(
-            index,
-            incoming,
-            # The form is that of `incoming`, decoded: neither key order nor blanks nor the
-            # spelling of an instant differ, and a default of a later release changes
-            # nothing.
-            fingerprint(_encode(incoming)),
-            event,
-            rules=rules,
-            sightings=fraud.find_sightings(event, hash_signal),
-            request_id=request_id,
+        Draft(index, event.id, event.type, fingerprint, row, rules)
+        if row
+        else maker.make(index, event, fingerprint)
+        for index, event, fingerprint, row in zip(
+            good, events, fingerprints, rows, strict=True
         )
-        for (index, incoming), event in zip(good.items(), events, strict=True)
     ]
+
+
+def _make_fingerprints(app: App, events: Sequence[IncomingEvent]) -> list[str]:
+    """Return their keyed hashes.
+
+    Hashed is the form that was decoded: neither key order nor blanks nor the spelling of an
+    instant differ, and a default of a later release changes nothing.
+    """
+    forms = _encoder.encode_lines(events).split(b"\n")
+    forms.pop()  # each line has an end
+    return list(map(hashing.make_fingerprinter(app.pk), forms))
 
 
 def make_prepared_drafts(app: App, events: Sequence[PreparedEvent]) -> list[Draft]:
@@ -127,6 +134,8 @@ def make_prepared_drafts(app: App, events: Sequence[PreparedEvent]) -> list[Draf
     return [
         Draft(
             index,
+            prepared.event.id,
+            prepared.event.type,
             prepared.fingerprint,
             prepared.event,
             rules,
@@ -138,43 +147,45 @@ def make_prepared_drafts(app: App, events: Sequence[PreparedEvent]) -> list[Draf
     ]
 
 
-def _make_draft(
-    index: int,
-    incoming: IncomingEvent,
-    fingerprint: str,
-    event: Event,
-    *,
-    rules: FraudRules,
-    sightings: tuple[SightingKey, ...],
-    request_id: str,
-) -> Draft:
-    warnings = list_warnings(incoming)
-    has_time = incoming.occurred_at is not None
-    has_status = incoming.status is not None
-    if sightings or event.type is _CUSTOM or not has_time:
+class _Maker:
+    """Makes drafts of the events of one request that are not kept as they were sent."""
+
+    def __init__(self, app: App, request_id: str) -> None:
+        self.rules = app.fraud_rules
+        self._request_id = request_id
+        self._received_at = datetime.now(UTC)
+        self._hash_signal = hashing.make_signal_hasher(app.pk)
+        self._ignored = fraud_signals.parse_networks(app.ignored_networks)
+
+    def make(self, index: int, incoming: IncomingEvent, fingerprint: str) -> Draft:
+        """Return the draft of a good event."""
+        event = build_event(
+            incoming,
+            received_at=self._received_at,
+            hash_signal=self._hash_signal,
+            ignored=self._ignored,
+        )
+        sightings = fraud.find_sightings(event, self._hash_signal)
+        has_time = incoming.occurred_at is not None
+        has_status = incoming.status is not None
+        content: LogRow | Event = event
+        if not sightings and event.type is not _CUSTOM and has_time:
+            if not has_status:
+                event = judge_event(event, self.rules)
+            content = build_row(event, fingerprint, self._request_id)
         return Draft(
             index,
+            incoming.id,
+            incoming.type,
             fingerprint,
-            event,
-            rules,
+            content,
+            self.rules,
             sightings,
-            warnings,
+            list_warnings(incoming),
             has_time=has_time,
             has_status=has_status,
-            request_id=request_id,
+            request_id=self._request_id,
         )
-    if not has_status:
-        event = judge_event(event, rules)
-    row = build_row(event, fingerprint, request_id)
-    return Draft(
-        index,
-        fingerprint,
-        event,
-        rules,
-        warnings=warnings,
-        row=row,
-        request_id=request_id,
-    )
 
 
 def judge_event(

@@ -6,10 +6,15 @@ from typing import Final
 from django.db import connection
 from django.db.models import Max
 
+from referrals.log.rows import LogRow
 from referrals.models import CustomName
 from referrals.schema import Event
 from referrals.vocabulary import EventType, normalise_name
 
+#: What drafts hold. A custom event has no row yet, and nothing else has a name.
+Contents = Sequence[LogRow | Event]
+
+_CUSTOM: Final = EventType.CUSTOM
 _SELECT_KNOWN = """
     SELECT normalised, number FROM referrals_customname
     WHERE app_id = %s AND normalised IN ({})
@@ -19,12 +24,12 @@ _SELECT_KNOWN = """
 _MOST_REMEMBERED: Final = 10_000
 
 
-def recall_numbers(app_id: int, events: Sequence[Event]) -> dict[str, int] | None:
-    """Return the numbers of the custom names in `events`; None if one is not remembered.
+def recall_numbers(app_id: int, contents: Contents) -> dict[str, int] | None:
+    """Return the numbers of the custom names in drafts; None if one is not remembered.
 
     They were so when this process read or gave them, and have to be compared.
     """
-    names = _find_first_indexes(events)
+    names = _find_first_indexes(contents)
     numbers = {name: _remembered.get((app_id, name)) for name in names}
     found = {name: number for name, number in numbers.items() if number is not None}
     return found if len(found) == len(numbers) else None
@@ -35,13 +40,13 @@ def clear_numbers() -> None:
     _remembered.clear()
 
 
-def number_names(app_id: int, head: int, events: Sequence[Event]) -> dict[str, int]:
-    """Return the number of each custom name in `events`, by its normalised form.
+def number_names(app_id: int, head: int, contents: Contents) -> dict[str, int]:
+    """Return the number of each custom name in drafts, by its normalised form.
 
-    `events` go into the log after `head`. The caller holds the app's lock, so that no
+    They go into the log after `head`. The caller holds the app's lock, so that no
     number is given twice. Events without a name of their own cost no query.
     """
-    first = _find_first_indexes(events)
+    first = _find_first_indexes(contents)
     if not first:
         return {}
     numbers = _read_known_numbers(app_id, list(first))
@@ -53,7 +58,7 @@ def number_names(app_id: int, head: int, events: Sequence[Event]) -> dict[str, i
         CustomName.objects.bulk_create(
             CustomName(
                 app_id=app_id,
-                name=events[first[normalised]].name,
+                name=contents[first[normalised]].name,
                 normalised=normalised,
                 number=numbers[normalised],
                 first_position=head + 1 + first[normalised],
@@ -78,12 +83,12 @@ def _read_known_numbers(app_id: int, normalised: Sequence[str]) -> dict[str, int
         return dict(cursor.fetchall())
 
 
-def _find_first_indexes(events: Sequence[Event]) -> dict[str, int]:
-    """Return the index in `events` at which each custom name comes first."""
+def _find_first_indexes(contents: Contents) -> dict[str, int]:
+    """Return the index in `contents` at which each custom name comes first."""
     first: dict[str, int] = {}
-    for index, event in enumerate(events):
-        if event.type is EventType.CUSTOM:
-            first.setdefault(normalise_name(event.name), index)
+    for index, content in enumerate(contents):
+        if content.type is _CUSTOM:
+            first.setdefault(normalise_name(content.name), index)
     return first
 
 

@@ -32,10 +32,10 @@ def store_at_once(app_id: int, drafts: Sequence[Draft]) -> LogTip | None:
     """
     if not (_is_possible() and _are_simple(drafts)):
         return None
-    numbers = recall_numbers(app_id, [draft.event for draft in drafts])
+    numbers = recall_numbers(app_id, [draft.content for draft in drafts])
     if numbers is None:
         return None
-    rows = [draft.row or _complete_row(draft, numbers) for draft in drafts]
+    rows = [_complete_row(draft, numbers) for draft in drafts]
     # An error leaves the caller's transaction as it was.
     inner = transaction.atomic() if connection.in_atomic_block else nullcontext()
     try:
@@ -58,11 +58,11 @@ def _are_simple(drafts: Sequence[Draft]) -> bool:
     return (
         len(drafts) <= MOST_EVENTS
         and all(draft.has_time and not draft.sightings for draft in drafts)
-        and len({draft.event.id for draft in drafts}) == len(drafts)
+        and len({draft.key for draft in drafts}) == len(drafts)
         # A fault between write and commit needs the two apart.
         and not failpoints.is_armed(Place.APPEND_WRITTEN)
     )
 
 
 def _complete_row(draft: Draft, numbers: dict[str, int]) -> LogRow:
-    return complete_row(draft, draft.event.occurred_at, numbers, NO_SIGHTINGS)
+    return complete_row(draft, draft.content.occurred_at, numbers, NO_SIGHTINGS)

@@ -6,6 +6,7 @@ compared with every row of the app.
 """
 
 from collections.abc import Mapping
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -180,32 +181,48 @@ def insert_rows(
     it, so its errors are made Django's here.
     """
     shared = f"\t{app_id}\t{end.now}\t"
+    bodies = b"\n".join([row.body for row in rows]).decode()
+    if _has_backslash(bodies, rows):
+        bodies = bodies.replace("\\", r"\\")
+        rows = list(map(_escape_for_copy, rows))
+    times = _encode_lines([row.occurred_at for row in rows]).decode().replace('"', "")
     lines = [
-        f"{position}{shared}{_format_for_copy(row)}"
-        for position, row in enumerate(rows, start=end.head + 1)
+        f"{position}{shared}{row.key}\t{row.fingerprint}\t{time}\t{row.type}\t{row.name}"
+        f"\t{row.channel}\t{row.status}\t{row.test}\t{body}\t{row.request_id}\n"
+        for position, row, time, body in zip(
+            count(end.head + 1),
+            rows,
+            times.split("\n"),
+            bodies.split("\n"),
+            strict=False,
+        )
     ]
     with cursor.db.wrap_database_errors, cursor.copy(_COPY) as copy:
-        copy.write("\n".join(lines))
+        copy.write("".join(lines))
 
 
-def _format_for_copy(row: LogRow) -> str:
-    """Return the row's own columns as COPY reads them.
+def _has_backslash(bodies: str, rows: list[LogRow]) -> bool:
+    """Return whether anything in `rows`, which have these bodies, has to be escaped.
 
-    Only a name or a channel can hold a tab or a line's end: an id or a request's name
-    cannot, and JSON has escapes of its own. Backslashes are doubled here.
+    Names, channels and keys stand in the bodies as well, where JSON escapes what COPY does.
     """
-    key = row.key.replace("\\", r"\\")
-    body = bytes(row.body).decode().replace("\\", r"\\")
-    request_id = row.request_id.replace("\\", r"\\")
-    return (
-        f"{key}\t{row.fingerprint}\t{row.occurred_at}\t{row.type}\t{_escape_for_copy(row.name)}"
-        f"\t{_escape_for_copy(row.channel)}\t{row.status}\t{row.test}\t{body}\t{request_id}"
+    return "\\" in bodies or any(
+        "\\" in request_id for request_id in {row.request_id for row in rows}
     )
 
 
-def _escape_for_copy(text: str) -> str:
-    # Most channels are one word, and most events have no name.
-    return text if text.isalnum() else text.translate(_ESCAPES)
+def _escape_for_copy(row: LogRow) -> LogRow:
+    """Return the row with its texts but for the body as COPY reads them.
+
+    Only a name or a channel can hold a tab or a line's end.
+    """
+    return msgspec.structs.replace(
+        row,
+        key=row.key.translate(_ESCAPES),
+        name=row.name.translate(_ESCAPES),
+        channel=row.channel.translate(_ESCAPES),
+        request_id=row.request_id.translate(_ESCAPES),
+    )
 
 
 def read_sightings(
@@ -234,3 +251,6 @@ def read_bodies(
 
 def _encode_json(value: object) -> str:
     return msgspec.json.encode(value).decode()
+
+
+_encode_lines = msgspec.json.Encoder().encode_lines

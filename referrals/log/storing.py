@@ -64,7 +64,7 @@ def _store_in_steps(
 ) -> Answers:
     dialect = find_dialect()
     with transaction.atomic(), connection.cursor() as cursor:
-        keys = list({draft.event.id for draft in drafts})
+        keys = list({draft.key for draft in drafts})
         end = dialect.lock_and_look_up(cursor, app_id, keys)
         fresh, answers = _decide(drafts, end)
         if strict and has_refusal(answers):
@@ -74,7 +74,7 @@ def _store_in_steps(
         if fresh:
             marks = {seen.mark for draft in fresh for seen in draft.sightings}
             earlier = look_up_sightings(cursor, app_id, dialect, marks)
-            numbers = number_names(app_id, end.head, [draft.event for draft in fresh])
+            numbers = number_names(app_id, end.head, [draft.content for draft in fresh])
             rows = complete_rows(fresh, end.now, numbers, earlier)
             dialect.insert_rows(cursor, app_id, end, rows)
             write_changes(cursor, app_id, dialect, earlier)
@@ -91,7 +91,7 @@ def _decide(
     fresh: list[Draft] = []
     answers: list[Result] = []
     for draft in drafts:
-        key = draft.event.id
+        key = draft.key
         stored = found.get(key)
         if stored is None:
             fresh.append(draft)
@@ -108,7 +108,7 @@ def _decide(
 def _make_answer(draft: Draft, status: Status, position: int) -> Result:
     return Result(
         draft.index,
-        draft.event.id,
+        draft.key,
         status,
         position=position,
         warnings=draft.warnings,
@@ -117,7 +117,7 @@ def _make_answer(draft: Draft, status: Status, position: int) -> Result:
 
 def _ring_after_commit(app_id: int, before: int, fresh: Sequence[Draft]) -> None:
     """Ring once `fresh`, which come after the head `before`, are committed."""
-    only_people = all(draft.event.type is EventType.IDENTIFY for draft in fresh)
+    only_people = all(draft.type is EventType.IDENTIFY for draft in fresh)
     head = before + len(fresh)
 
     def ring() -> None:

@@ -235,7 +235,7 @@ def test_one_event_that_the_database_refuses_costs_the_others_nothing(key, monke
     from referrals.log import storing, writer
 
     def store(app_id, drafts, **options):
-        if any(draft.event.id == "bad" for draft in drafts):
+        if any(draft.key == "bad" for draft in drafts):
             raise DataError
         return storing.store_drafts(app_id, drafts, **options)
 
