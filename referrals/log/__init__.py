@@ -5,7 +5,7 @@ Positions are 1, 2, 3, … without gaps, in commit order, so that a cursor is on
 rows.
 
 An append passes these modules, in this order: `writer`, with `strict` and `counted`;
-`drafts`, with `plain_rows` for most events, without a lock; `grouping`, which lets threads
+`drafts`, with `plain_contents` for most events, without a lock; `grouping`, which lets threads
 share a transaction (requests that one thread has in hand share it by `together`);
 `storing`, the transaction: a few events by `one_call`, what takes several steps with `names`, `sightings`,
 `completing`, and `postgresql` or `sqlite` by `dialects`. `rows` and `results` are the values

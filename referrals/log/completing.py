@@ -1,6 +1,6 @@
 """What the row of a draft lacks until the log was looked at. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -12,7 +12,7 @@ from referrals.vocabulary import EventType, normalise_name
 
 
 def complete_rows(
-    fresh: list[Draft],
+    fresh: Sequence[Draft],
     now: datetime,
     numbers: Mapping[str, int],
     earlier: SightingMemory,

@@ -8,7 +8,7 @@ import msgspec
 from referrals import fraud, fraud_signals, hashing
 from referrals.fraud import NO_SIGHTINGS, SightingKey, SightingMemory
 from referrals.fraud_rules import FraudRules
-from referrals.log.plain_rows import make_plain_rows
+from referrals.log.plain_contents import make_plain_contents
 from referrals.log.rows import LogRow, build_row
 from referrals.models import App
 from referrals.schema import Event, IncomingEvent, build_event, list_warnings
@@ -99,29 +99,31 @@ def make_drafts(
 ) -> list[Draft]:
     """Return the `good` events of a request, which come by their index, as drafts."""
     events = list(good.values())
-    fingerprints = _make_fingerprints(app, events)
-    rows = make_plain_rows(events, fingerprints, request_id)
+    # Neither key order nor blanks nor the spelling of an instant differ in these, and a
+    # default of a later release changes nothing.
+    forms = _encoder.encode_lines(events).split(b"\n")
+    forms.pop()  # each line has an end
+    fingerprints = list(map(hashing.make_fingerprinter(app.pk), forms))
+    contents = make_plain_contents(events, forms, fingerprints, request_id)
     maker = _Maker(app, request_id)
     rules = maker.rules
     return [
-        Draft(index, event.id, event.type, fingerprint, row, rules)
-        if row
-        else maker.make(index, event, fingerprint)
-        for index, event, fingerprint, row in zip(
-            good, events, fingerprints, rows, strict=True
+        maker.make(index, event, fingerprint)
+        if content is None
+        else Draft(
+            index,
+            event.id,
+            event.type,
+            fingerprint,
+            content,
+            rules,
+            has_status=True,
+            request_id=request_id,
+        )
+        for index, event, fingerprint, content in zip(
+            good, events, fingerprints, contents, strict=True
         )
     ]
-
-
-def _make_fingerprints(app: App, events: Sequence[IncomingEvent]) -> list[str]:
-    """Return their keyed hashes.
-
-    Hashed is the form that was decoded: neither key order nor blanks nor the spelling of an
-    instant differ, and a default of a later release changes nothing.
-    """
-    forms = _encoder.encode_lines(events).split(b"\n")
-    forms.pop()  # each line has an end
-    return list(map(hashing.make_fingerprinter(app.pk), forms))
 
 
 def make_prepared_drafts(app: App, events: Sequence[PreparedEvent]) -> list[Draft]:

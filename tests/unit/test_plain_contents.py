@@ -3,11 +3,12 @@
 import json
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from referrals.fraud_rules import FIRST_RULES
 from referrals.log.drafts import judge_event
-from referrals.log.plain_rows import make_plain_rows
+from referrals.log.plain_contents import make_plain_contents
 from referrals.log.rows import build_row
 from referrals.schema import build_event, decode_event
 
@@ -22,6 +23,12 @@ OPEN = {
 }
 
 
+def make_rows(events, *fingerprints, request_id=""):
+    return make_plain_contents(
+        events, list(map(msgspec.json.encode, events)), fingerprints, request_id
+    )
+
+
 def decode(**changes):
     kept = {k: v for k, v in (OPEN | changes).items() if v is not None}
     return decode_event(json.dumps(kept).encode(), now=NOW)
@@ -31,7 +38,7 @@ def decode(**changes):
     "changes",
     [
         {},
-        {"content": 'a "b" \\ c', "via": "smart_invite", "test": True},
+        {"content": "spring sale", "via": "smart_invite", "test": True},
         {"type": "link_click", "user": None},
         {"type": "app_install", "channel": None},
         {"occurred_at": 1795428900.25, "user": {"identities": {}}},
@@ -42,13 +49,27 @@ def test_the_row_is_the_one_of_an_event_that_was_built_and_judged(changes):
     built = build_event(event, received_at=NOW, hash_signal=str)
     row = build_row(judge_event(built, FIRST_RULES), "f" * 32, "request")
 
-    assert make_plain_rows([event], ["f" * 32], "request") == [row]
+    assert make_rows([event], "f" * 32, request_id="request") == [row]
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"type": "custom", "name": "Level Reached"},
+        {"name": "Level Reached"},
+        {"name": "Paid", "event_data": {"a": [1]}, "test": True},
+    ],
+)
+def test_a_custom_event_waits_for_the_number_of_its_name(changes):
+    event = decode(type="custom", **changes)
+    built = build_event(event, received_at=NOW, hash_signal=str)
+
+    assert make_rows([event], "f" * 32) == [judge_event(built, FIRST_RULES)]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"type": "custom", "name": "Level Reached "},
         {"type": "identify", "referrer": None, "channel": None},
         {"occurred_at": None},
         {"name": ""},
@@ -63,19 +84,21 @@ def test_the_row_is_the_one_of_an_event_that_was_built_and_judged(changes):
         {"user": {"identities": {"email": "a@example.com"}, "device_id": "1"}},
         {"user": {"identities": {"email": "a@example.com"}, "advertising_id": "1"}},
         {"user": {"identities": {"email": "a@example.com "}}},
+        {"user": {"identities": {"email": " a@example.com"}}},
+        {"user": {"identities": {"email": "a@example.com\t"}}},
         {"user": {"identities": {"email": "\u200ba@example.com"}}},
         {"user": {"identities": {"Email": "bob@example.com"}}},
         {"user": {"identities": {"phone": "bob@example.com"}}},
     ],
 )
 def test_any_other_event_has_no_plain_row(changes):
-    assert make_plain_rows([decode(**changes)], ["f" * 32], "request") == [None]
+    assert make_rows([decode(**changes)], "f" * 32) == [None]
 
 
 def test_rows_keep_the_order_of_their_events():
     events = [decode(id="a"), decode(id="b", test=False), decode(id="c")]
 
-    first, none, last = make_plain_rows(events, ["1" * 32, "2" * 32, "3" * 32], "")
+    first, none, last = make_rows(events, "1" * 32, "2" * 32, "3" * 32)
 
     assert none is None
     assert (first.key, first.fingerprint, bytes(first.body)[:9]) == (

@@ -1,0 +1,126 @@
+"""What the log keeps of events as they were sent, as it does with most.
+
+Where an event has no signal and no default to be filled in, its JSON is that of the event
+which the log would make of it, and fraud has nothing to compare but identities. Pure.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from referrals.log.rows import LogRow
+from referrals.schema import Event, IncomingEvent, IncomingPerson, Person
+from referrals.vocabulary import INVITE_CHANNELS, EventType, FraudStatus
+
+_CUSTOM: Final = EventType.CUSTOM
+_VALID: Final = FraudStatus.VALID
+_encode_lines: Final = msgspec.json.Encoder().encode_lines
+
+
+def make_plain_contents(
+    events: Sequence[IncomingEvent],
+    forms: Sequence[bytes],
+    fingerprints: Sequence[str],
+    request_id: str,
+) -> list[LogRow | Event | None]:
+    """Return what the draft of each event holds that is kept as sent and has no warning.
+
+    That is its row; of a custom event, whose name has no number yet, the event as the log
+    keeps it. Neither has to be judged. `forms` are the events as JSON, of which the
+    `fingerprints` were made.
+    """
+    are_plain = list(map(_is_plain, events, forms))
+    plain = [
+        event
+        for event, is_plain in zip(events, are_plain, strict=True)
+        if is_plain and event.type is not _CUSTOM
+    ]
+    bodies = iter(_encode_lines(plain).split(b"\n"))
+    return [
+        None
+        if not is_plain
+        else _build_custom(event)
+        if event.type is _CUSTOM
+        else LogRow(
+            event.id,
+            fingerprint,
+            event.occurred_at,  # type: ignore[arg-type] # no plain one is without
+            event.type,
+            "",
+            event.channel or "",
+            _VALID,
+            event.test is True,
+            msgspec.Raw(next(bodies)),
+            request_id,
+        )
+        for event, fingerprint, is_plain in zip(
+            events, fingerprints, are_plain, strict=True
+        )
+    ]
+
+
+def _build_custom(event: IncomingEvent) -> Event:
+    """Return the event as `schema.build_event` does of a plain one."""
+    user, referrer = event.user, event.referrer
+    return Event(
+        event.id,
+        event.type,
+        event.occurred_at,  # type: ignore[arg-type]
+        event.name or "",
+        0,
+        user and Person(user.identities),  # type: ignore[arg-type]
+        Person(referrer.identities),  # type: ignore[arg-type, union-attr]
+        event.via,
+        event.channel,
+        event.content,
+        event_data=event.event_data or {},
+        test=event.test is True,
+    )
+
+
+def _is_plain(event: IncomingEvent, form: bytes) -> bool:
+    """Return whether it has no warning, and neither build_event nor judge_fraud adds to it."""
+    return (
+        event.occurred_at is not None
+        and (event.type is _CUSTOM or (event.name is None and event.event_data is None))
+        and event.metadata is None
+        and event.status is None
+        and event.test is not False
+        and (event.channel is None or event.channel in INVITE_CHANNELS)
+        # What has lost digits has a warning.
+        and type(event) is IncomingEvent
+        # So has an identity with blanks around it, seen or not.
+        and form.isascii()
+        and b"\\" not in form
+        and b'" ' not in form
+        and b' "' not in form
+        and _have_nothing_in_common(event.user, event.referrer)
+    )
+
+
+def _have_nothing_in_common(
+    user: IncomingPerson | None, referrer: IncomingPerson | str | None
+) -> bool:
+    """Return whether both have identities alone, none of which are the other's."""
+    if type(referrer) is not IncomingPerson or _has_more(referrer):
+        return False
+    if user is None:
+        return True
+    if _has_more(user):
+        return False
+    others = referrer.identities.values()  # type: ignore[union-attr] # not None
+    for identity in user.identities.values():  # type: ignore[union-attr]  # noqa: SIM110 - a generator takes twice as long
+        if identity in others:
+            return False
+    return True
+
+
+def _has_more(person: IncomingPerson) -> bool:
+    """Return whether more is told of the person than identities."""
+    return (
+        person.ip is not None
+        or person.device_id is not None
+        or person.advertising_id is not None
+        or person.identities is None
+    )
