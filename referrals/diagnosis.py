@@ -173,7 +173,11 @@ def _explain_unknown_field(pointer: str, name: str) -> BrokenRuleError:
 
 def _explain_identities(pointer: str, raw: bytes) -> BrokenRuleError:
     """Return the refusal of an identity that is no text: the decoder does not name it."""
-    found: Any = msgspec.json.decode(raw)
+    try:
+        found: Any = _decoder.decode(raw)
+    except (ValueError, RecursionError) as error:
+        # What follows the identity was not read before.
+        return explain_refusal(error, raw)
     for key in pointer.split("/")[1:]:
         found = found[key]
     if not isinstance(found, dict):
@@ -190,3 +194,7 @@ def _explain_identities(pointer: str, raw: bytes) -> BrokenRuleError:
 def _describe_types(types: str) -> str:
     """Return a decoder's `str | null` as "a text or null"."""
     return " or ".join(_WORDS.get(name, name) for name in types.split(" | "))
+
+
+# A number may be too large for a float: that is for another refusal.
+_decoder = msgspec.json.Decoder(float_hook=float)

@@ -509,6 +509,24 @@ def test_a_number_that_no_float_can_hold_is_named_as_such(field):
     )
 
 
+@pytest.mark.parametrize(
+    ("rest", "code"),
+    [
+        (b'"metadata":{"k":1e999}}', Code.BAD_IDENTITY),
+        (b'"metadata":', Code.NOT_JSON),
+        (b'"content":"\xff"}', Code.NOT_JSON),
+        (b'"metadata":{"k":' + b"[" * 1_500, Code.TOO_DEEP),
+    ],
+)
+def test_whatever_follows_a_bad_identity_the_event_is_refused(rest, code):
+    problem = decode_event(
+        b'{"id":"a","type":"app_open","user":{"identities":{"email":5}},' + rest
+    )
+
+    assert isinstance(problem, EventProblem)
+    assert problem.code == code
+
+
 @given(st.binary(max_size=200))
 def test_no_bytes_make_decoding_raise(raw):
     assert isinstance(decode_event(raw), EventProblem)
