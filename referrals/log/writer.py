@@ -37,6 +37,7 @@ from referrals.schema import EventProblem, IncomingEvent, check_object
 Sendable = IncomingEvent | EventProblem | Mapping[str, Any]
 Requests = Sequence[Sequence[Draft]]
 
+_CHECKED: Final = (IncomingEvent, EventProblem)
 #: As many events as one request has at most.
 GROUP_EVENTS: Final = 1_000
 #: A larger request saves little in a group, and delays the others.
@@ -140,11 +141,7 @@ def check_each(
     refused: dict[int, Result] = {}
     for index, sent in enumerate(events):
         # In this order: to ask for a Mapping first costs ten times as much.
-        event = (
-            sent
-            if isinstance(sent, IncomingEvent | EventProblem)
-            else check_object(sent)
-        )
+        event = sent if isinstance(sent, _CHECKED) else check_object(sent)
         if strict and isinstance(event, IncomingEvent):
             event = refuse_with_warning(event)
         if isinstance(event, EventProblem):
