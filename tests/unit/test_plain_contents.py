@@ -111,3 +111,19 @@ def test_rows_keep_the_order_of_their_events():
         "3" * 32,
         b'{"id":"c"',
     )
+
+
+@pytest.mark.parametrize("content", ["spring", "Straße", 'a "b" \\ c'])
+def test_what_a_neighbour_says_changes_nothing(content):
+    blank = {"identities": {"email": " a@example.com"}}
+    events = [
+        decode(content=content),
+        decode(id="b", content="b c"),
+        decode(user=blank),
+    ]
+
+    _, plain, doubtful = make_rows(events, "1" * 32, "2" * 32, "3" * 32)
+
+    assert plain == make_rows([events[1]], "2" * 32)[0]
+    assert plain is not None
+    assert doubtful is None
