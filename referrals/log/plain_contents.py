@@ -34,18 +34,36 @@ def make_plain_contents(
         is_plain and _is_plain(event)
         for event, is_plain in zip(events, _find_plain_texts(forms), strict=True)
     ]
-    plain = [
-        event
-        for event, is_plain in zip(events, are_plain, strict=True)
-        if is_plain and event.type is not _CUSTOM
-    ]
-    bodies = iter(_encode_lines(plain).split(b"\n"))
+    rows = iter(
+        _make_rows(
+            [
+                (event, fingerprint)
+                for event, fingerprint, is_plain in zip(
+                    events, fingerprints, are_plain, strict=True
+                )
+                if is_plain and event.type is not _CUSTOM
+            ],
+            request_id,
+        )
+    )
     return [
         None
         if not is_plain
         else _build_custom(event)
         if event.type is _CUSTOM
-        else LogRow(
+        else next(rows)
+        for event, is_plain in zip(events, are_plain, strict=True)
+    ]
+
+
+def _make_rows(
+    plain: Sequence[tuple[IncomingEvent, str]], request_id: str
+) -> list[LogRow]:
+    """Return the rows of plain events, which come with their fingerprints."""
+    bodies = _encode_lines([event for event, _ in plain]).split(b"\n")
+    bodies.pop()  # each line has an end
+    return [
+        LogRow(
             event.id,
             fingerprint,
             event.occurred_at,  # type: ignore[arg-type] # no plain one is without
@@ -54,12 +72,10 @@ def make_plain_contents(
             event.channel or "",
             _VALID,
             event.test is True,
-            msgspec.Raw(next(bodies)),
+            msgspec.Raw(body),
             request_id,
         )
-        for event, fingerprint, is_plain in zip(
-            events, fingerprints, are_plain, strict=True
-        )
+        for (event, fingerprint), body in zip(plain, bodies, strict=True)
     ]
 
 
