@@ -6,6 +6,7 @@ An event is plain where a few looks show that no rule refuses it. Any other is l
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Final
 
 import msgspec
@@ -39,10 +40,7 @@ def read_plain_events(
     texts: Sequence[bytes], now: datetime
 ) -> Sequence[IncomingEvent | None]:
     """Return each event as `decode_event` does, or None where that has to look."""
-    whole = b"".join(texts)
-    reader = _Reader(
-        now, is_odd=may_be_odd(whole), may_be_finer=precision.may_be_finer(whole)
-    )
+    reader = _Reader(now, b"".join(texts))
     events = [reader.read(text) for text in texts]
     # Which of them is at fault, `decode_event` finds.
     are_plain = _have_ids(events) and reader.has_all_keys(texts, events)
@@ -72,11 +70,11 @@ class _Reader:
     else may become longer, too.
     """
 
-    def __init__(self, now: datetime, *, is_odd: bool, may_be_finer: bool) -> None:
+    def __init__(self, now: datetime, whole: bytes) -> None:
         self._now = now
         self._now_second = now.timestamp()
-        self._is_odd = is_odd
-        self._may_be_finer = may_be_finer
+        self._whole = whole
+        self._is_odd = may_be_odd(whole)
         self._numbers = 0
         self._longer = 0
         self._may_grow = False
@@ -113,6 +111,10 @@ class _Reader:
             self._longer += _LONGER if time >= _TEN_DIGITS else _LONGER + 1
             return event
         return event if time is None or self._is_plain_instant(time) else None
+
+    @cached_property
+    def _may_be_finer(self) -> bool:
+        return precision.may_be_finer(self._whole)
 
     def _is_plain_instant(self, time: datetime | float) -> bool:
         if not isinstance(time, datetime) or self._may_be_finer:
