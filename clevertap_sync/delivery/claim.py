@@ -386,11 +386,11 @@ def _lease_next_range(
         created_at=now,
         due_at=now,
     )
-    ring_others = state.waiting >= 2 * EVENTS_PER_UPLOAD
+    left_range = state.waiting >= most + EVENTS_PER_UPLOAD
     left_some = state.waiting > most or state.unleased > 0
     is_busy = not left_some and company.is_busy(integration.last_served_at, now)
-    claim = _lease_upload(upload, integration, now, ring_others=ring_others)
-    return replace(claim, left_some=left_some, is_busy=is_busy)
+    claim = _lease_upload(upload, integration, now, ring_others=left_range)
+    return replace(claim, left_some=left_some, left_range=left_range, is_busy=is_busy)
 
 
 def _build_settings(

@@ -63,6 +63,8 @@ class Company:
         self._looked_in_vain = False
         #: The next claim will most likely find nothing.
         self.expects_nothing = False
+        #: It will most likely find a full range of the log.
+        self.expects_range = False
 
     def __enter__(self) -> Self:
         return self
@@ -89,6 +91,7 @@ class Company:
     def note_claim(self, work: Claim | ProbeClaim) -> None:
         """Promise to look again after a small upload; after any other, let others ring."""
         self.expects_nothing = isinstance(work, Claim) and not work.left_some
+        self.expects_range = isinstance(work, Claim) and work.left_range
         self._looked_in_vain = False
         if isinstance(work, Claim) and work.is_busy and self._take_place():
             self._look_at = time.monotonic() + PACE_SECONDS

@@ -68,7 +68,8 @@ def deliver(
             work = claim_next(
                 integration_id,
                 glances=company.expects_nothing,
-                begins=at_once.has_delivered(integration_id),
+                begins=at_once.has_delivered(integration_id)
+                and not company.expects_range,
             )
             if work is None:
                 if company.looks_again():

@@ -23,7 +23,8 @@ class Claim:
 
     `in_fault_share`: its slot counts among those of held and failing integrations.
     `ring_others`: another worker would find something to do at once.
-    `left_some`: the next claim will most likely find something, too.
+    `left_some`: the next claim will most likely find something, too. `left_range`: a full range
+    of the log.
     `is_busy`: the integration was served a moment ago, and this upload is a small one.
     `mapped`: it is mapped already. `sending`: its attempt is written already, too.
     """
@@ -34,6 +35,7 @@ class Claim:
     in_fault_share: bool = False
     ring_others: bool = False
     left_some: bool = True
+    left_range: bool = False
     is_busy: bool = False
     mapped: "MappedUpload | None" = None
     sending: "Sending | None" = None
