@@ -120,7 +120,7 @@ FORBIDDEN_IDENTITIES = frozenset(
         "xxxxxx",
     }
 )
-_LONGEST_FORBIDDEN = max(map(len, FORBIDDEN_IDENTITIES))
+LONGEST_FORBIDDEN = max(map(len, FORBIDDEN_IDENTITIES))
 
 # 1 to 64 characters, and the prefix that CleverTap puts before them ("__", "__g",
 # "__h", "-", "-g", "-h", "-v", none on the web).
@@ -266,7 +266,7 @@ def is_plain_identity(identity: str) -> bool:
     control characters. An identity that is not plain may still be good.
     """
     return (
-        _LONGEST_FORBIDDEN < len(identity) <= MAX_IDENTITY
+        LONGEST_FORBIDDEN < len(identity) <= MAX_IDENTITY
         and identity.isprintable()
         and " " not in identity
     )
@@ -281,8 +281,7 @@ def is_forbidden_identity(identity: str) -> bool:
     """Return whether CleverTap treats this value as "no identity"."""
     trimmed = identity.strip()
     return (
-        len(trimmed) <= _LONGEST_FORBIDDEN
-        and trimmed.casefold() in FORBIDDEN_IDENTITIES
+        len(trimmed) <= LONGEST_FORBIDDEN and trimmed.casefold() in FORBIDDEN_IDENTITIES
     )
 
 
@@ -292,9 +291,13 @@ def has_control_characters(text: str) -> bool:
     return not text.isprintable() and _CONTROL.search(text) is not None
 
 
+#: Returns a match where a text has the shape of a CleverTap ID.
+match_object_id = _OBJECT_ID.fullmatch
+
+
 def is_object_id(text: str) -> bool:
     """Return whether `text` has the shape of a CleverTap ID."""
-    return _OBJECT_ID.fullmatch(text) is not None
+    return match_object_id(text) is not None
 
 
 encode = msgspec.json.Encoder().encode

@@ -18,6 +18,7 @@ from clevertap_sync.clevertap.moulds import (
     MOST_SHELVES,
     Mould,
     MouldRules,
+    MouldShelf,
     explain_failure,
     share_shelf,
 )
@@ -144,22 +145,15 @@ class Mapper:
     )
 
     def __init__(self, settings: MappingSettings) -> None:
-        self._shelf = share_shelf(_make_mould_rules(settings))
-        self._identities = IdentityRules(
-            provider=settings.identity_provider,
-            falls_back=settings.falls_back_to_clevertap_id,
-            waits_for=frozenset(map(str.casefold, settings.waits_for)),
-            remembers_referrers=settings.remembers_referrers,
-        )
+        self._shelf = find_shelf(settings)
+        self._identities = make_identity_rules(settings)
         self._start, self._provider = self._identities.start, settings.identity_provider
         self._is_plain = (
             limits.is_plain_object_id
             if self._identities.by_object_id
             else limits.is_plain_identity
         )
-        # The value of `Event.test` that stays here.
-        kinds = {"production": True, "test": False}
-        self._kept_back_kind = kinds.get(settings.event_kinds)
+        self._kept_back_kind = find_kept_back_kind(settings)
         since = settings.since
         self._since = None if since is None else datetime.fromtimestamp(since, UTC)
 
@@ -256,6 +250,26 @@ def _refuse(mould: Mould, refusal: MappingRefusal) -> Unmappable:
 def _keep_back(event: Event) -> list[MappedSide]:
     people = {Side.REFERRED: event.user, Side.GENERATED: event.referrer}
     return [KeptBack(side) for side in SIDES[event.type] if people[side] is not None]
+
+
+def make_identity_rules(settings: MappingSettings) -> IdentityRules:
+    """Return what the settings say about by what people are sent."""
+    return IdentityRules(
+        provider=settings.identity_provider,
+        falls_back=settings.falls_back_to_clevertap_id,
+        waits_for=frozenset(map(str.casefold, settings.waits_for)),
+        remembers_referrers=settings.remembers_referrers,
+    )
+
+
+def find_kept_back_kind(settings: MappingSettings) -> bool | None:
+    """Return the value of `Event.test` that stays here."""
+    return {"production": True, "test": False}.get(settings.event_kinds)
+
+
+def find_shelf(settings: MappingSettings) -> MouldShelf:
+    """Return the shelf that all uploads with such settings share."""
+    return share_shelf(_make_mould_rules(settings))
 
 
 def _make_mould_rules(settings: MappingSettings) -> MouldRules:

@@ -21,7 +21,7 @@ from clevertap_sync.delivery.work import Claim, MappedUpload, Sending
 from clevertap_sync.insight.mapping_settings import build_settings_for_claim
 from clevertap_sync.models import Integration, Upload
 from clevertap_sync.process import slots
-from referrals import failpoints, log
+from referrals import failpoints
 from referrals.failpoints import Place
 
 #: So few are read and mapped in a millisecond.
@@ -112,8 +112,7 @@ def _begin_range(
         left_some=False,
         is_busy=company.is_busy(integration.last_served_at, seen.now),
     )
-    events = None if state.events is None else log.decode_events(state.events)
-    mapped = map_upload.map_upload(claim, events)
+    mapped = map_upload.map_upload(claim, state.events)
     claim = replace(claim, mapped=mapped)
     if not mapped.records or map_upload.group_picks(claim, mapped):
         return claim

@@ -14,6 +14,7 @@ from clevertap_sync.clevertap.mapping import (
     Unmappable,
     make_mapper,
 )
+from clevertap_sync.clevertap.quick_mapping import find_quick_mapper
 from clevertap_sync.clevertap.reasons import (
     OUTCOME_UNKNOWN,
     WAITING,
@@ -37,8 +38,8 @@ from referrals.vocabulary import Side
 
 logger = logging.getLogger(__name__)
 
-#: Events by position, and in the same order the requests that brought them.
-ReadEvents = tuple[Iterable[tuple[int, Event]], Sequence[str]]
+#: Of events their positions, their bodies, and the requests that brought them.
+Rows = Sequence[tuple[int, str, str]]
 
 MAPPING_FAILED = "mapping_failed"
 EVENT_REMOVED = "event_removed"
@@ -47,10 +48,10 @@ _EVENT_MAPPED = Place.EVENT_MAPPED
 _NO_SIDE: frozenset[Side] = frozenset()
 
 
-def map_upload(claim: Claim, events: ReadEvents | None = None) -> MappedUpload:
+def map_upload(claim: Claim, rows: Rows | None = None) -> MappedUpload:
     """Map the upload's events. An event that cannot be mapped falls out; nothing is raised.
 
-    `events` are those of a range, where they were read already.
+    `rows` are those of a range, where they were read already.
     """
     upload = claim.upload
     mapped = MappedUpload()
@@ -60,30 +61,91 @@ def map_upload(claim: Claim, events: ReadEvents | None = None) -> MappedUpload:
             Undelivered(upload.picks[0], "", MAPPING_FAILED, detail)
         )
         return mapped
-    wanted = set(upload.picks) if upload.picks is not None else None
-    _map_events(claim, mapped, wanted, events or _read_events(claim, wanted))
-    if wanted is not None and upload.covers is not None:
-        _add_removed_events(mapped, wanted)
+    if upload.picks is None:
+        _map_range(claim, mapped, _read_rows(claim) if rows is None else rows)
+    else:
+        _map_picks(claim, mapped, set(upload.picks))
     if unknown_outcomes.is_given_up(upload):
         detail = f"{upload.unknown_outcomes} requests with it ended without an answer."
         mapped.refuse_all(OUTCOME_UNKNOWN, detail)
     return mapped
 
 
-def _map_events(
-    claim: Claim, mapped: MappedUpload, wanted: set[int] | None, read: ReadEvents
-) -> None:
-    """Sort each side into its place; where `wanted` are given, these picks alone."""
-    settings = read_settings(claim.upload.settings)
-    events, requests = read
-    suppressed_sides: Iterable[frozenset[Side]] = repeat(_NO_SIDE, len(requests))
-    if settings.suppressions_until or claim.upload.identities:
-        events, suppressed_sides = _look_at_people(claim, list(events), settings)
-    mapper, may_be_stored = make_mapper(settings), claim.upload.unknown_outcomes > 0
-    for (position, event), suppressed, request_id in zip(
-        events, suppressed_sides, requests, strict=True
-    ):
-        for value in _map_event_safely(claim, position, event, mapper, suppressed):
+def _map_range(claim: Claim, mapped: MappedUpload, rows: Rows) -> None:
+    sides = _Sides(claim, mapped)
+    quick = find_quick_mapper(sides.settings)
+    is_plain = claim.upload.identities is None and claim.upload.known_at is None
+    if quick and is_plain and not failpoints.is_armed(_EVENT_MAPPED):
+        quick.map_rows(rows, mapped, sides.map_row)
+        return
+    events, requests = log.decode_events(rows)
+    sides.map_events(events, requests)
+
+
+def _map_picks(claim: Claim, mapped: MappedUpload, wanted: set[int]) -> None:
+    """Map these picks alone."""
+    found = _read_positions(claim, wanted)
+    events = [(logged.position, logged.event) for logged in found]
+    requests = [logged.request_id for logged in found]
+    _Sides(claim, mapped, wanted).map_events(events, requests)
+    if claim.upload.covers is not None:
+        _add_removed_events(mapped, wanted)
+
+
+def _read_rows(claim: Claim) -> Rows:
+    """Return position, body and request of the events of a range."""
+    upload = claim.upload
+    return log.read_bodies(claim.integration.app_id, upload.first, upload.last)
+
+
+def _read_positions(claim: Claim, wanted: set[int]) -> list[log.LoggedEvent]:
+    positions = {read_position(pick) for pick in wanted}
+    return log.read_positions(claim.integration.app_id, positions)
+
+
+class _Sides:
+    """Sorts each side of an upload's events into its place among what is `mapped`.
+
+    Where `wanted` are given, these picks alone.
+    """
+
+    def __init__(
+        self, claim: Claim, mapped: MappedUpload, wanted: set[int] | None = None
+    ) -> None:
+        self.settings = read_settings(claim.upload.settings)
+        self._claim, self._mapped, self._wanted = claim, mapped, wanted
+        self._mapper = make_mapper(self.settings)
+        self._may_be_stored = claim.upload.unknown_outcomes > 0
+
+    def map_row(self, position: int, body: str, request_id: str) -> None:
+        """Map an event of a range in which nobody is suppressed."""
+        self._map_event(position, log.decode_event(body), _NO_SIDE, request_id)
+
+    def map_events(
+        self, events: Iterable[tuple[int, Event]], requests: Sequence[str]
+    ) -> None:
+        """Map events, given in the order of the requests that brought them."""
+        suppressed_sides: Iterable[frozenset[Side]] = repeat(_NO_SIDE, len(requests))
+        if self.settings.suppressions_until or self._claim.upload.identities:
+            events, suppressed_sides = _look_at_people(
+                self._claim, list(events), self.settings
+            )
+        for (position, event), suppressed, request_id in zip(
+            events, suppressed_sides, requests, strict=True
+        ):
+            self._map_event(position, event, suppressed, request_id)
+
+    def _map_event(
+        self,
+        position: int,
+        event: Event,
+        suppressed: frozenset[Side],
+        request_id: str,
+    ) -> None:
+        claim, mapped, wanted = self._claim, self._mapped, self._wanted
+        for value in _map_event_safely(
+            claim, position, event, self._mapper, suppressed
+        ):
             pick = make_pick(position, value.side)
             if wanted is not None and pick not in wanted:
                 continue
@@ -91,9 +153,9 @@ def _map_events(
                 mapped.add_record(pick, value, request_id)
             elif isinstance(value, Unmappable):
                 mapped.undelivered.append(
-                    _make_undelivered(claim, pick, event, value, settings)
+                    _make_undelivered(claim, pick, event, value, self.settings)
                 )
-                if may_be_stored and value.reason == ERASED:
+                if self._may_be_stored and value.reason == ERASED:
                     mapped.given_up.append(_make_given_up(claim, event, value))
             else:
                 mapped.kept_back.append(pick)
@@ -103,18 +165,6 @@ def _make_given_up(claim: Claim, event: Event, side: Unmappable) -> EventRecord:
     """Return a record that may have gone out before its person was erased."""
     at = claim.upload.known_at or event.occurred_at
     return EventRecord(side.side, side.name, b"", 0, int(at.timestamp()))
-
-
-def _read_events(claim: Claim, wanted: set[int] | None) -> ReadEvents:
-    """Return the upload's events, and in the same order the requests that brought them."""
-    app_id, upload = claim.integration.app_id, claim.upload
-    if wanted is None:
-        return log.read_events(app_id, upload.first, upload.last)
-    found = log.read_positions(app_id, {read_position(pick) for pick in wanted})
-    return (
-        [(logged.position, logged.event) for logged in found],
-        [logged.request_id for logged in found],
-    )
 
 
 def _look_at_people(

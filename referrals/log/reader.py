@@ -95,9 +95,20 @@ def read_events(
     times of receipt, which an upload does not need, cost the rest. The rows are read, but
     each event is decoded when its turn comes, so that its memory serves the next one, too.
     """
+    return decode_events(read_bodies(app_id, first, last))
+
+
+def read_bodies(app_id: int, first: int, last: int) -> list[tuple[int, str, str]]:
+    """Return the same events as (position, body, request), not decoded yet."""
     with connection.cursor() as cursor:
         cursor.execute(_RANGE, [app_id, first, last])
-        return decode_events(cursor.fetchall())
+        rows: list[tuple[int, str, str]] = cursor.fetchall()
+    return rows
+
+
+def decode_event(body: str) -> Event:
+    """Return the event of a row's body."""
+    return _decoder.decode(body)
 
 
 def decode_events(

@@ -215,6 +215,7 @@ def test_a_range_of_which_nothing_is_sent_is_mapped_once(
     seen = []
     append(a_sent_event(id="first"))
     meanwhile[0].append(lambda: append(a_sent_identify()))
+    monkeypatch.setattr(map_upload, "find_quick_mapper", lambda _: None)
     monkeypatch.setattr(failpoints, "reach_failpoint", seen.append)
 
     deliver(busy.pk, lingers=True)
@@ -228,6 +229,7 @@ def test_a_first_claim_is_written_before_anything_is_mapped(busy, append, monkey
     at_once.forget_deliveries()
     seen = []
     append(a_sent_event(id="first"))
+    monkeypatch.setattr(map_upload, "find_quick_mapper", lambda _: None)
     monkeypatch.setattr(
         failpoints, "reach_failpoint", lambda place: seen.append((place, uploaded()))
     )

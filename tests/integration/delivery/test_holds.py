@@ -14,7 +14,7 @@ from clevertap_sync.clevertap.errors import (
 )
 from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.clevertap.mapping import Mapper
-from clevertap_sync.delivery import failure, hold, lifecycle
+from clevertap_sync.delivery import failure, hold, lifecycle, map_upload
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.erasure import erasure_orders
@@ -163,6 +163,7 @@ def test_a_body_that_changed_after_an_unknown_outcome_is_marked_and_logged(
     monkeypatch.setattr(
         Mapper, "map_event", lambda *given: real(*given)[: next(lengths)]
     )
+    monkeypatch.setattr(map_upload, "find_quick_mapper", lambda _: None)
 
     status = finish()
 

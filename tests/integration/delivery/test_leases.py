@@ -222,6 +222,7 @@ def test_an_exception_while_an_event_is_mapped_costs_that_event_alone(
         return real(mapper, event, *given)
 
     monkeypatch.setattr(Mapper, "map_event", fails)
+    monkeypatch.setattr(map_upload, "find_quick_mapper", lambda _: None)
 
     deliver(integration.pk)
 

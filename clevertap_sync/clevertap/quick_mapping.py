@@ -1,0 +1,247 @@
+"""Maps what nearly all events are, from the log's JSON to the records' in one step.
+
+Pure: imports msgspec and no framework. An event is quick where nothing of it has to be looked
+at closely: its people carry plain identities of the provider, its time is an ordinary one, and
+its kind may be shared. Of such an event little is decoded, and its records are those that
+`mapping.Mapper` makes, byte for byte. All others are left to that.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from clevertap_sync.clevertap import limits
+from clevertap_sync.clevertap.mapping import (
+    EventRecord,
+    MappingSettings,
+    find_kept_back_kind,
+    find_shelf,
+    make_identity_rules,
+)
+from clevertap_sync.clevertap.moulds import MOST_SHELVES, Mould
+from referrals.decoding import prepare_type
+from referrals.schema import Event
+from referrals.vocabulary import EventType, Side
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_SECONDS: Final = 24 * 60 * 60
+_CUSTOM: Final = EventType.CUSTOM.value
+_REFERRED: Final = Side.REFERRED
+# JSON writes these characters as they are, in a byte each; none of them is a blank.
+_PLAIN_IDENTITY: Final = re.compile(rf"[!#-\[\]-~]{{1,{limits.MAX_IDENTITY}}}")
+#: More than an hour has seconds.
+_MOST_TIMES: Final = 4_096
+# Each takes a kilobyte, and seldom up to ten.
+_MOST_KINDS: Final = 512
+# What is longer is hardly shared, and no record that ends in so little is too large.
+_LONGEST_BODY: Final = 2_000
+_LONGEST_ENDING: Final = 2_000
+
+_events: Final = msgspec.json.Decoder(Event)
+#: Events with the same values have records that differ in people and time alone.
+_Kind = tuple[str | int | bytes | None, ...]
+#: The side as a number, as itself, its records' name, what they end in, texts shortened there.
+#: They end in nothing where the settings keep them back. A tuple is unpacked in one go.
+_SeenSide = tuple[int, Side, str, str, int]
+
+
+class Records(Protocol):
+    """Where records go: `picks[i]`, twice the position plus the side, is that of `records[i]`."""
+
+    picks: list[int]
+    records: list[EventRecord]
+    kept_back: list[int]
+    #: The requests that brought what `records` has.
+    requests: dict[str, None]
+
+
+@prepare_type
+class _PlainEvent(msgspec.Struct, frozen=True, gc=False):
+    """What is decoded of an event. Its people are declared when their provider is known."""
+
+    type: str
+    occurred_at: str
+    via: str | None = None
+    channel: str | None = None
+    content: str | None = None
+    status: str = ""
+    name: str = ""
+    name_number: int = 0
+    event_data: msgspec.Raw = msgspec.Raw(b"")
+    test: bool = False
+
+
+class QuickMapper:
+    """Maps events by the settings of one upload. Several threads may use it at once."""
+
+    __slots__ = (
+        "_decode",
+        "_is_plain",
+        "_kept_back_kind",
+        "_kinds",
+        "_shelf",
+        "_since",
+        "_start",
+    )
+
+    def __init__(self, settings: MappingSettings) -> None:
+        rules = make_identity_rules(settings)
+        self._decode = _make_decoder(settings.identity_provider)
+        self._is_plain = (
+            limits.match_object_id if rules.by_object_id else _PLAIN_IDENTITY.fullmatch
+        )
+        self._start = rules.start.decode()
+        self._shelf = find_shelf(settings)
+        self._kinds: dict[_Kind, tuple[_SeenSide, ...]] = {}
+        self._kept_back_kind = find_kept_back_kind(settings)
+        since = settings.since
+        self._since = None if since is None else datetime.fromtimestamp(since, UTC)
+
+    def map_rows(  # noqa: C901 - to call for each record takes a fifth longer
+        self,
+        rows: Iterable[tuple[int, str, str]],
+        mapped: Records,
+        look_closely: Callable[[int, str, str], object],
+    ) -> None:
+        """Add the events' records to `mapped`, in order; hand over each that is not quick.
+
+        A row is an event's position, its body, and the request that brought it. It is one
+        loop with few calls, since an upload has a thousand records.
+        """
+        decode, kinds, is_plain = self._decode, self._kinds, self._is_plain
+        start, since, kept_back_kind = self._start, self._since, self._kept_back_kind
+        longest, is_forbidden = limits.LONGEST_FORBIDDEN, limits.is_forbidden_identity
+        picks, add_pick = mapped.picks, mapped.picks.append
+        add_record, last_request = mapped.records.append, ""
+        for position, body, request_id in rows:
+            try:
+                event = decode(body)
+                time, seconds, instant = _read_time(event.occurred_at)
+            except ValueError:
+                look_closely(position, body, request_id)
+                continue
+            kind: _Kind = (
+                (event.type, event.via, event.channel, event.content, event.status)
+                if event.type != _CUSTOM
+                else _name_custom_kind(event)
+            )
+            sides = kinds.get(kind)
+            if sides is None:
+                sides = self._learn_kind(kind, body)
+            if (
+                sides is None
+                or event.test is kept_back_kind
+                or (since is not None and instant < since)
+            ):
+                look_closely(position, body, request_id)
+                continue
+            for number, side, name, ending, shortened in sides:
+                person = event.referrer if number else event.user
+                if person is None:
+                    continue
+                if not ending:
+                    mapped.kept_back.append(position * 2 + number)
+                    continue
+                identities = person.identities
+                if (
+                    identities is None
+                    or (identity := identities.sent) is None
+                    or person.erased
+                    or not is_plain(identity)
+                    or (len(identity) <= longest and is_forbidden(identity))
+                ):
+                    _take_back(mapped, position)
+                    look_closely(position, body, request_id)
+                    break
+                json = f'{start}"{identity}"{time}{ending}'.encode()
+                add_pick(position * 2 + number)
+                add_record(EventRecord(side, name, json, shortened, seconds))
+            is_new = request_id and request_id != last_request
+            if is_new and picks and picks[-1] // 2 == position:
+                mapped.requests[request_id] = None
+                last_request = request_id
+
+    def _learn_kind(self, kind: _Kind, body: str) -> tuple[_SeenSide, ...] | None:
+        """Remember what records of this kind have in common. None where it is not quick."""
+        if len(body) > _LONGEST_BODY:
+            return None
+        try:
+            moulds = self._shelf.find(_events.decode(body))
+        except Exception:  # noqa: BLE001 - whoever looks closely says what is wrong
+            return None
+        if not all(map(_is_quick, moulds)):
+            return None
+        if len(self._kinds) >= _MOST_KINDS:
+            self._kinds.clear()
+        sides = tuple(map(_see_side, moulds))
+        self._kinds[kind] = sides
+        return sides
+
+
+@lru_cache(maxsize=MOST_SHELVES)
+def find_quick_mapper(settings: MappingSettings) -> QuickMapper | None:
+    """Return what maps quick events by these settings; None where they allow none.
+
+    Where each event has its own ID in its records, or people may be suppressed.
+    """
+    if settings.send_event_id or settings.suppressions_until:
+        return None
+    try:
+        return QuickMapper(settings)
+    except ValueError:  # msgspec reads no field with such a name
+        return None
+
+
+def _name_custom_kind(event: Any) -> _Kind:  # noqa: ANN401 - as its decoder made it
+    return event.name, event.name_number, event.status, bytes(event.event_data)
+
+
+def _is_quick(mould: Mould) -> bool:
+    return mould.is_kept_back or 0 < len(mould.ending) <= _LONGEST_ENDING
+
+
+def _see_side(mould: Mould) -> _SeenSide:
+    number = int(mould.side is not _REFERRED)
+    return number, mould.side, mould.name, mould.ending.decode(), mould.shortened
+
+
+def _take_back(mapped: Records, position: int) -> None:
+    """Remove what was added of the event at `position`, the last one."""
+    while mapped.picks and mapped.picks[-1] // 2 == position:
+        mapped.picks.pop()
+        mapped.records.pop()
+    while mapped.kept_back and mapped.kept_back[-1] // 2 == position:
+        mapped.kept_back.pop()
+
+
+@lru_cache(maxsize=_MOST_TIMES)
+def _read_time(occurred_at: str) -> tuple[str, int, datetime]:
+    """Return a record's time as JSON, in seconds, and as it was. ValueError: an odd one."""
+    instant = msgspec.convert(occurred_at, datetime)
+    if instant.tzinfo is None:
+        raise ValueError
+    since_epoch = instant - _EPOCH
+    seconds = since_epoch.days * _DAY_SECONDS + since_epoch.seconds
+    if not 0 < seconds <= limits.LATEST_SECOND:
+        raise ValueError
+    return limits.encode_time(seconds).decode(), seconds, instant
+
+
+@lru_cache(maxsize=MOST_SHELVES)
+def _make_decoder(provider: str) -> Callable[[str], Any]:
+    """Return what decodes a `_PlainEvent`, and of its people the provider's identity alone."""
+    identities = msgspec.defstruct(
+        "_Identities", [("sent", str | None, None)], rename={"sent": provider}, gc=False
+    )
+    person = msgspec.defstruct(
+        "_Person",
+        [("identities", identities | None, None), ("erased", bool, False)],
+        gc=False,
+    )
+    people = [("user", person | None, None), ("referrer", person | None, None)]
+    event = msgspec.defstruct("_Event", people, bases=(_PlainEvent,), gc=False)
+    return msgspec.json.Decoder(event).decode
