@@ -29,7 +29,12 @@ from clevertap_sync.delivery import (
     revival,
     split,
 )
-from clevertap_sync.delivery.sql import account_state, open_floor, row_writer
+from clevertap_sync.delivery.sql import (
+    account_state,
+    open_floor,
+    row_writer,
+    upload_functions,
+)
 from clevertap_sync.delivery.sql.account_state import AccountState, IntegrationState
 from clevertap_sync.delivery.work import (
     EVENTS_PER_UPLOAD,
@@ -295,7 +300,10 @@ def _lease_upload(
     upload.idle_claims += 1
     upload.leased_until = now + timedelta(seconds=settings.LEASE_SECONDS)
     served = _build_served_row(integration, now)
-    if upload._state.adding:
+    if _is_new_range(upload) and upload_functions.are_there():
+        upload_functions.lease_range(upload)
+        open_floor.learn_new_upload(integration.account_id, integration.pk, upload.pk)
+    elif upload._state.adding:
         row_writer.write_rows(served, row_writer.InsertRow(upload, {}))
         open_floor.learn_new_upload(integration.account_id, integration.pk, upload.pk)
     else:
@@ -305,6 +313,10 @@ def _lease_upload(
     # While it fails, its uploads go one at a time.
     ring_others = ring_others and not integration.failures
     return Claim(upload, integration, upload.lease_token, ring_others=ring_others)
+
+
+def _is_new_range(upload: Upload) -> bool:
+    return upload._state.adding and upload.picks is None and upload.replay_id is None
 
 
 def _build_served_row(integration: Integration, now: datetime) -> row_writer.UpdateRow:

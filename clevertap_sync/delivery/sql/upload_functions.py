@@ -1,6 +1,7 @@
-"""Functions in the PostgreSQL database that begin and settle an upload: a round trip each.
+"""Functions in the PostgreSQL database that lease, begin and settle an upload.
 
-Each is a transaction of its own, whose plans the database keeps. Migration 0018 makes them.
+Each is a round trip, whose plans the database keeps; and, but for the lease, a transaction of
+its own. Migrations 0018 and 0020 make them.
 """
 
 from collections.abc import Sequence
@@ -12,8 +13,11 @@ from django.conf import settings
 from django.db import connection
 
 from clevertap_sync.delivery.sql import state_function
+from clevertap_sync.models import Upload
 
 _BEGIN: Final = "SELECT clevertap_sync_upload_begin_1(%s, %s, %s, %s, %s, %s)"
+_LEASE: Final = "SELECT clevertap_sync_upload_lease_1(%s, %s, %s, %s, %s, %s, %s, %s)"
+_BEGIN_LEASED: Final = "SELECT clevertap_sync_attempt_begin_1(%s, %s, %s, %s)"
 _SETTLE: Final = "SELECT clevertap_sync_upload_settle_1(%s, %s, %s, %s, %s, %s, %s)"
 
 
@@ -42,6 +46,27 @@ class Begun(msgspec.Struct):
     began: datetime
 
 
+class BegunAttempt(msgspec.Struct):
+    """The ID of an attempt, and when it begins."""
+
+    attempt: int
+    began: datetime
+
+
+class LeasedUpload(msgspec.Struct):
+    """What is written of an upload that was leased before, and of its attempt."""
+
+    records: int
+    unsent: int
+    shortened: int
+    body_hash: str
+    body_changed: bool
+    attempt_count: int
+    worker: str
+    sent_records: int
+    body_bytes: int
+
+
 class SettledUpload(msgspec.Struct):
     """An upload of which CleverTap took every record."""
 
@@ -56,6 +81,7 @@ class SettledUpload(msgspec.Struct):
 
 _encode: Final = msgspec.json.Encoder().encode
 _begun: Final = msgspec.json.Decoder(Begun)
+_begun_attempt: Final = msgspec.json.Decoder(BegunAttempt)
 _instant: Final = msgspec.json.Decoder(datetime)
 
 
@@ -70,6 +96,35 @@ def begin_upload(
     about = state_function.list_arguments(integration_id)
     text = _call(_BEGIN, [*about, fingerprint, lease, given])
     return None if text is None else _begun.decode(text)
+
+
+def lease_range(upload: Upload) -> None:
+    """Write a new range as leased, and move its integration's cursor behind it.
+
+    In the caller's transaction, which has locked the account. It gets its ID.
+    """
+    given = _encode(upload.settings).decode()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _LEASE,
+            [
+                *(upload.integration_id, upload.created_at, settings.LEASE_SECONDS),
+                *(upload.first, upload.last, given),
+                *(upload.lease_token, upload.idle_claims),
+            ],
+        )
+        upload.pk = cursor.fetchone()[0]
+    upload._state.adding, upload._state.db = False, connection.alias
+
+
+def begin_leased_upload(
+    upload_id: int, lease_token: int, leased: LeasedUpload
+) -> BegunAttempt | None:
+    """Write a leased upload as begun, with its attempt; None where the lease was lost."""
+    given = _encode(leased).decode()
+    about = [upload_id, lease_token, settings.LEASE_SECONDS, given]
+    text = _call(_BEGIN_LEASED, about)
+    return None if text is None else _begun_attempt.decode(text)
 
 
 def settle_upload(settled: SettledUpload) -> datetime | None:
