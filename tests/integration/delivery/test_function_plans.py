@@ -1,10 +1,14 @@
 """A plan of the database's functions stays: one of small tables reads no large one whole."""
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from clevertap_sync.delivery.sql import account_state, upload_functions
-from clevertap_sync.delivery.sql.upload_functions import NewUpload, SettledUpload
+from clevertap_sync.delivery.sql.upload_functions import (
+    LeasedUpload,
+    NewUpload,
+    SettledUpload,
+)
 from clevertap_sync.models import Attempt, Replay, Upload
 from referrals import log
 from referrals.models import CustomName, Suppression
@@ -41,14 +45,16 @@ def test_a_plan_of_small_tables_reads_no_large_one_whole(size, is_known):
     if is_known:
         ask(f"VACUUM ANALYZE {', '.join(COPIES)}")
     connection.close()
-    log.append(mine.app, [a_sent_event(id="first")])
+    log.append(mine.app, [a_sent_event(id="first"), a_sent_event(id="second")])
     upload_one(mine)
-    fill(samples, [mine, other], size + 2, size + GROWTH)
-    log.append(mine.app, [a_sent_event(id=f"late-{number}") for number in range(5)])
+    upload_leased(mine)
+    fill(samples, [mine, other], size + 3, size + GROWTH)
+    log.append(mine.app, [a_sent_event(id=f"late-{number}") for number in range(10)])
     before = count_reads()
 
     for _ in range(5):
         upload_one(mine)
+        upload_leased(mine)
 
     reads = {name: n - before.get(name, 0) for name, n in count_reads().items()}
     assert {name: n for name, n in reads.items() if n > GROWTH / 2} == {}
@@ -114,6 +120,38 @@ def fill(samples, integrations, first, last):
 
 def upload_one(integration):
     settle(begin_one(integration))
+
+
+def upload_leased(integration):
+    """Lease the integration's next event, then begin it, as a range of many is."""
+    integration.refresh_from_db()
+    position = integration.cursor + 1
+    upload = Upload(
+        integration=integration,
+        first=position,
+        last=position,
+        settings={},
+        created_at=NOON,
+        due_at=NOON,
+        lease_token=1,
+    )
+    with transaction.atomic():
+        upload_functions.lease_range(upload)
+    leased = LeasedUpload(
+        records=1,
+        unsent=0,
+        shortened=0,
+        body_hash="",
+        body_changed=False,
+        attempt_count=1,
+        worker="",
+        sent_records=1,
+        body_bytes=1,
+    )
+    begun = upload_functions.begin_leased_upload(upload.pk, 1, leased)
+    assert begun
+    settled = SettledUpload(upload.pk, 1, 1, begun.attempt, 200, 1, 1)
+    assert upload_functions.settle_upload(settled)
 
 
 def begin_one(integration):
