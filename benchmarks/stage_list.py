@@ -200,7 +200,7 @@ class Steps:
         return work, mapped, begun
 
     def _send(self, mapped: MappedUpload, begun: Sending) -> RequestOutcome:
-        return send_upload(self._integration, begun, list(mapped.encoded_records()))
+        return send_upload(self._integration, begun, mapped.encoded_records())
 
 
 @contextmanager

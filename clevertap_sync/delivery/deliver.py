@@ -120,7 +120,7 @@ def _begin_and_send(claim: Claim, mapped: MappedUpload) -> int:
 
 def _send_and_settle(claim: Claim, mapped: MappedUpload, sending: Sending) -> int:
     failpoints.reach_failpoint(Place.ATTEMPT_COMMITTED)
-    outcome = send_upload(claim.integration, sending, list(mapped.encoded_records()))
+    outcome = send_upload(claim.integration, sending, mapped.encoded_records())
     failpoints.reach_failpoint(Place.REQUEST_ANSWERED)
     attempt_line.log_attempt(
         claim.integration, claim.upload, sending, outcome, mapped.requests

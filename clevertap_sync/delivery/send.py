@@ -4,6 +4,7 @@ import hashlib
 import logging
 import time
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -177,7 +178,7 @@ def _prepare_attempt(
 
 
 def send_upload(
-    integration: Integration, sending: Sending, records: list[bytes]
+    integration: Integration, sending: Sending, records: Sequence[bytes]
 ) -> RequestOutcome:
     """Make the request, unless so much time passed that the lease would not cover it.
 
@@ -205,7 +206,7 @@ def _count_request(integration: Integration, outcome: RequestOutcome) -> None:
 
 
 def post_records(
-    integration: Integration, body: bytes, records: list[bytes], *, dry_run: bool
+    integration: Integration, body: bytes, records: Sequence[bytes], *, dry_run: bool
 ) -> RequestOutcome:
     """POST to the integration's account and return the outcome. Never raises."""
     started = time.monotonic()
@@ -233,7 +234,7 @@ def post_records(
 
 
 def _post(
-    integration: Integration, body: bytes, records: list[bytes], *, dry_run: bool
+    integration: Integration, body: bytes, records: Sequence[bytes], *, dry_run: bool
 ) -> UploadResult:
     try:
         integration.passcode.reveal()

@@ -225,7 +225,9 @@ def _read_verdicts(
             continue
         reason, name = find_reason_for_code(refused.code), mapped.records[index].name
         refusals.append(Undelivered(mapped.picks[index], name, reason, refused.message))
-    delivered = [pick for i, pick in enumerate(mapped.picks) if i not in settled]
+    delivered = mapped.picks
+    if settled:
+        delivered = [pick for i, pick in enumerate(delivered) if i not in settled]
     return Verdicts(delivered, refusals, again)
 
 

@@ -92,6 +92,7 @@ class MappedUpload:
     given_up: list[EventRecord] = field(default_factory=list)
     #: The requests that brought what `records` has, each once, in log order.
     requests: dict[str, None] = field(default_factory=dict)
+    _encoded: list[bytes] = field(default_factory=list, repr=False, compare=False)
 
     def add_record(self, pick: int, record: EventRecord, request_id: str = "") -> None:
         """Add a record to send. `request_id` names what brought its event."""
@@ -128,8 +129,10 @@ class MappedUpload:
         return sorted([*self.picks, *self.picks_without_record])
 
     def encoded_records(self) -> Sequence[bytes]:
-        """Return each record's JSON."""
-        return [record.json for record in self.records]
+        """Return each record's JSON. Once all are there, it is always the same list."""
+        if len(self._encoded) != len(self.records):
+            self._encoded = [record.json for record in self.records]
+        return self._encoded
 
 
 @dataclass(frozen=True, slots=True)

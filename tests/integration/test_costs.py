@@ -157,7 +157,7 @@ def test_reading_beginning_and_settling_take_a_statement_each(integration):
         mapped = map_upload.map_upload(claim)
     with CaptureQueriesContext(connection) as begun:
         sending = begin_attempt(claim, mapped)
-    outcome = send_upload(claim.integration, sending, list(mapped.encoded_records()))
+    outcome = send_upload(claim.integration, sending, mapped.encoded_records())
     with CaptureQueriesContext(connection) as settled:
         settle_result(claim, mapped, sending, outcome, outcome.result)
 

@@ -77,7 +77,7 @@ def refused_alone(integration):
 def accepted(attempt):
     """Let an attempt that was begun end well, as CleverTap answers it."""
     claim, mapped, sending = attempt
-    outcome = send_upload(claim.integration, sending, list(mapped.encoded_records()))
+    outcome = send_upload(claim.integration, sending, mapped.encoded_records())
     assert settle_result(claim, mapped, sending, outcome, outcome.result)
 
 

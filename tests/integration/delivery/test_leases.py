@@ -123,7 +123,7 @@ def test_an_upload_has_at_most_one_live_lease_and_a_late_settle_changes_nothing(
     assert isinstance(late, Claim)
     mapped = map_upload.map_upload(late)
     sending = begin_attempt(late, mapped)
-    outcome = send_upload(late.integration, sending, list(mapped.encoded_records()))
+    outcome = send_upload(late.integration, sending, mapped.encoded_records())
     expire_leases()
 
     # Whoever comes next records the attempt as unknown, and asks first.
