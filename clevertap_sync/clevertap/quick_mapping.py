@@ -41,6 +41,10 @@ _MOST_KINDS: Final = 512
 _LONGEST_BODY: Final = 2_000
 _LONGEST_ENDING: Final = 2_000
 
+# An event that is looked at in vain, or is the first of its kind, takes as much longer as a quick
+# one saves. After so many, and where there were no more quick ones, all are looked at closely.
+_PATIENCE: Final = 32
+
 _events: Final = msgspec.json.Decoder(Event)
 #: Events with the same values have records that differ in people and time alone.
 _Kind = tuple[str | int | bytes | None, ...]
@@ -117,11 +121,18 @@ class QuickMapper:
         longest, is_forbidden = limits.LONGEST_FORBIDDEN, limits.is_forbidden_identity
         picks, add_pick = mapped.picks, mapped.picks.append
         add_record, last_request = mapped.records.append, ""
-        for position, body, request_id in rows:
+        misses, left = 0, iter(rows)
+        for position, body, request_id in left:
+            if misses > _PATIENCE and misses > len(picks) // 4:
+                look_closely(position, body, request_id)
+                for row in left:
+                    look_closely(*row)
+                break
             try:
                 event = decode(body)
                 time, seconds, instant = _read_time(event.occurred_at)
             except ValueError:
+                misses += 1
                 look_closely(position, body, request_id)
                 continue
             kind: _Kind = (
@@ -131,12 +142,14 @@ class QuickMapper:
             )
             sides = kinds.get(kind)
             if sides is None:
+                misses += 1
                 sides = self._learn_kind(kind, body)
             if (
                 sides is None
                 or event.test is kept_back_kind
                 or (since is not None and instant < since)
             ):
+                misses += 1
                 look_closely(position, body, request_id)
                 continue
             for number, side, name, ending, shortened in sides:
@@ -154,6 +167,7 @@ class QuickMapper:
                     or not is_plain(identity)
                     or (len(identity) <= longest and is_forbidden(identity))
                 ):
+                    misses += 1
                     _take_back(mapped, position)
                     look_closely(position, body, request_id)
                     break

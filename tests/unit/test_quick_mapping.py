@@ -3,6 +3,7 @@
 import itertools
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -223,13 +224,25 @@ def test_some_settings_leave_nothing_quick(settings):
     assert find_quick_mapper(settings) is None
 
 
+def test_where_hardly_an_event_is_quick_the_rest_is_looked_at_closely_at_once():
+    odd = an_event(user=Person({"custom_id": "42"}))
+    many = [an_event(content=f"c{number}") for number in range(100)]
+
+    mapped, looked_at = map_quickly([*many, odd, *many[:20]], BY_EMAIL)
+
+    assert looked_at == list(range(looked_at[0], 122))
+    assert looked_at[0] < 101
+    assert mapped == map_slowly([*many, odd, *many[:20]], BY_EMAIL)
+
+
 def test_as_many_kinds_as_there_are_fit_into_bounded_memory():
-    counts = itertools.count()
-    events = [an_event(content=f"c{next(counts)}") for _ in range(1_100)]
+    contents = map(str, itertools.count())
 
-    mapped, looked_at = map_quickly(events, BY_EMAIL)
+    for _ in range(40):
+        events = [an_event(content=content) for content in islice(contents, 30)]
+        mapped, looked_at = map_quickly(events, BY_EMAIL)
+        assert looked_at == []
+        assert mapped == map_slowly(events, BY_EMAIL)
 
-    assert looked_at == []
-    assert mapped == map_slowly(events, BY_EMAIL)
     kept = find_quick_mapper(BY_EMAIL)._kinds
     assert len(kept) <= quick_mapping._MOST_KINDS
