@@ -37,6 +37,8 @@ _PLAIN_IDENTITY: Final = re.compile(rf"[!#-\[\]-~]{{1,{limits.MAX_IDENTITY}}}")
 _MOST_TIMES: Final = 4_096
 # Each takes a kilobyte, and seldom up to ten.
 _MOST_KINDS: Final = 512
+# A longer identity is none that CleverTap takes for nobody's.
+_SHORT: Final = limits.LONGEST_FORBIDDEN
 # What is longer is hardly shared, and no record that ends in so little is too large.
 _LONGEST_BODY: Final = 2_000
 _LONGEST_ENDING: Final = 2_000
@@ -51,6 +53,8 @@ _Kind = tuple[str | int | bytes | None, ...]
 #: The side as a number, as itself, its records' name, what they end in, texts shortened there.
 #: They end in nothing where the settings keep them back. A tuple is unpacked in one go.
 _SeenSide = tuple[int, Side, str, str, int]
+#: A record's time as JSON, in seconds, and as it was.
+_Time = tuple[str, int, datetime]
 
 
 class Records(Protocol):
@@ -105,7 +109,7 @@ class QuickMapper:
         since = settings.since
         self._since = None if since is None else datetime.fromtimestamp(since, UTC)
 
-    def map_rows(  # noqa: C901 - to call for each record takes a fifth longer
+    def map_rows(
         self,
         rows: Iterable[tuple[int, str, str]],
         mapped: Records,
@@ -113,24 +117,15 @@ class QuickMapper:
     ) -> None:
         """Add the events' records to `mapped`, in order; hand over each that is not quick.
 
-        A row is an event's position, its body, and the request that brought it. It is one
-        loop with few calls, since an upload has a thousand records.
+        A row is an event's position, its body, and the request that brought it. An upload has
+        a thousand records, so there are few calls.
         """
-        decode, kinds, is_plain = self._decode, self._kinds, self._is_plain
-        start, since, kept_back_kind = self._start, self._since, self._kept_back_kind
-        longest, is_forbidden = limits.LONGEST_FORBIDDEN, limits.is_forbidden_identity
-        picks, add_pick = mapped.picks, mapped.picks.append
-        add_record, last_request = mapped.records.append, ""
-        misses, left = 0, iter(rows)
+        decode, kinds, picks = self._decode, self._kinds, mapped.picks
+        misses, last_request, left = 0, "", iter(rows)
         for position, body, request_id in left:
-            if misses > _PATIENCE and misses > len(picks) // 4:
-                look_closely(position, body, request_id)
-                for row in left:
-                    look_closely(*row)
-                break
             try:
                 event = decode(body)
-                time, seconds, instant = _read_time(event.occurred_at)
+                time = _read_time(event.occurred_at)
             except ValueError:
                 misses += 1
                 look_closely(position, body, request_id)
@@ -144,40 +139,53 @@ class QuickMapper:
             if sides is None:
                 misses += 1
                 sides = self._learn_kind(kind, body)
-            if (
-                sides is None
-                or event.test is kept_back_kind
-                or (since is not None and instant < since)
-            ):
+            if sides is None or not self._add(mapped, position, event, time, sides):
                 misses += 1
                 look_closely(position, body, request_id)
-                continue
-            for number, side, name, ending, shortened in sides:
-                person = event.referrer if number else event.user
-                if person is None:
-                    continue
-                if not ending:
-                    mapped.kept_back.append(position * 2 + number)
-                    continue
-                identities = person.identities
-                if (
-                    identities is None
-                    or (identity := identities.sent) is None
-                    or person.erased
-                    or not is_plain(identity)
-                    or (len(identity) <= longest and is_forbidden(identity))
-                ):
-                    misses += 1
-                    _take_back(mapped, position)
-                    look_closely(position, body, request_id)
-                    break
-                json = f'{start}"{identity}"{time}{ending}'.encode()
-                add_pick(position * 2 + number)
-                add_record(EventRecord(side, name, json, shortened, seconds))
-            is_new = request_id and request_id != last_request
-            if is_new and picks and picks[-1] // 2 == position:
+            elif request_id and request_id != last_request and _ends(picks, position):
                 mapped.requests[request_id] = None
                 last_request = request_id
+            if misses > _PATIENCE and misses > len(picks) // 4:
+                break
+        for row in left:
+            look_closely(*row)
+
+    def _add(
+        self,
+        mapped: Records,
+        position: int,
+        event: Any,  # noqa: ANN401 - as its decoder made it
+        time: _Time,
+        sides: tuple[_SeenSide, ...],
+    ) -> bool:
+        """Add an event's records. False, and nothing is added, where it is not quick."""
+        text, seconds, instant = time
+        if event.test is self._kept_back_kind or (
+            self._since is not None and instant < self._since
+        ):
+            return False
+        start, is_plain = self._start, self._is_plain
+        for number, side, name, ending, shortened in sides:
+            person = event.referrer if number else event.user
+            if person is None:
+                continue
+            if not ending:
+                mapped.kept_back.append(position * 2 + number)
+                continue
+            identities = person.identities
+            if (
+                identities is None
+                or (identity := identities.sent) is None
+                or person.erased
+                or not is_plain(identity)
+                or (len(identity) <= _SHORT and limits.is_forbidden_identity(identity))
+            ):
+                _take_back(mapped, position)
+                return False
+            json = f'{start}"{identity}"{text}{ending}'.encode()
+            mapped.picks.append(position * 2 + number)
+            mapped.records.append(EventRecord(side, name, json, shortened, seconds))
+        return True
 
     def _learn_kind(self, kind: _Kind, body: str) -> tuple[_SeenSide, ...] | None:
         """Remember what records of this kind have in common. None where it is not quick."""
@@ -223,18 +231,23 @@ def _see_side(mould: Mould) -> _SeenSide:
     return number, mould.side, mould.name, mould.ending.decode(), mould.shortened
 
 
+def _ends(picks: list[int], position: int) -> bool:
+    """Return whether the last pick is of the event at `position`."""
+    return bool(picks) and picks[-1] // 2 == position
+
+
 def _take_back(mapped: Records, position: int) -> None:
     """Remove what was added of the event at `position`, the last one."""
-    while mapped.picks and mapped.picks[-1] // 2 == position:
+    while _ends(mapped.picks, position):
         mapped.picks.pop()
         mapped.records.pop()
-    while mapped.kept_back and mapped.kept_back[-1] // 2 == position:
+    while _ends(mapped.kept_back, position):
         mapped.kept_back.pop()
 
 
 @lru_cache(maxsize=_MOST_TIMES)
-def _read_time(occurred_at: str) -> tuple[str, int, datetime]:
-    """Return a record's time as JSON, in seconds, and as it was. ValueError: an odd one."""
+def _read_time(occurred_at: str) -> _Time:
+    """Return an event's time. ValueError: an odd one."""
     instant = msgspec.convert(occurred_at, datetime)
     if instant.tzinfo is None:
         raise ValueError
