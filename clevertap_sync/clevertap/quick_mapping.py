@@ -126,7 +126,7 @@ class QuickMapper:
             try:
                 event = decode(body)
                 time = _read_time(event.occurred_at)
-            except ValueError:
+            except (ValueError, RecursionError):
                 misses += 1
                 look_closely(position, body, request_id)
                 continue
