@@ -33,6 +33,8 @@ def match_records(
     None where it cannot be known, and `REPEATED` where another entry names the same
     record, or where there are more entries than records.
     """
+    if not entries:
+        return []
     search = _Search(records)
     found: dict[int, int | None] = {}
     for search_by in (search.by_number, search.by_echo):
