@@ -120,7 +120,7 @@ FORBIDDEN_IDENTITIES = frozenset(
         "xxxxxx",
     }
 )
-LONGEST_FORBIDDEN = max(map(len, FORBIDDEN_IDENTITIES))
+_LONGEST_FORBIDDEN = max(map(len, FORBIDDEN_IDENTITIES))
 
 # 1 to 64 characters, and the prefix that CleverTap puts before them ("__", "__g",
 # "__h", "-", "-g", "-h", "-v", none on the web).
@@ -266,7 +266,7 @@ def is_plain_identity(identity: str) -> bool:
     control characters. An identity that is not plain may still be good.
     """
     return (
-        LONGEST_FORBIDDEN < len(identity) <= MAX_IDENTITY
+        _LONGEST_FORBIDDEN < len(identity) <= MAX_IDENTITY
         and identity.isprintable()
         and " " not in identity
     )
@@ -281,7 +281,8 @@ def is_forbidden_identity(identity: str) -> bool:
     """Return whether CleverTap treats this value as "no identity"."""
     trimmed = identity.strip()
     return (
-        len(trimmed) <= LONGEST_FORBIDDEN and trimmed.casefold() in FORBIDDEN_IDENTITIES
+        len(trimmed) <= _LONGEST_FORBIDDEN
+        and trimmed.casefold() in FORBIDDEN_IDENTITIES
     )
 
 

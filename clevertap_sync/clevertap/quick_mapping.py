@@ -38,7 +38,7 @@ _MOST_TIMES: Final = 4_096
 # Each takes a kilobyte, and seldom up to ten.
 _MOST_KINDS: Final = 512
 # A longer identity is none that CleverTap takes for nobody's.
-_SHORT: Final = limits.LONGEST_FORBIDDEN
+_SHORT: Final = max(map(len, limits.FORBIDDEN_IDENTITIES))
 # What is longer is hardly shared, and no record that ends in so little is too large.
 _LONGEST_BODY: Final = 2_000
 _LONGEST_ENDING: Final = 2_000
