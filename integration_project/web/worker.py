@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 #: Seconds after the last answer in which the process writes its counts and log lines.
 LAST_SECONDS: Final = 2
-NOTIFY_SECONDS: Final = 1
+#: How often the process says that it is not frozen, and looks after its connections.
+LOOK_SECONDS: Final = 1.0
 #: In how many turns of its loop asyncio makes a connection of what it has accepted.
 TURNS_OF_A_CONNECTION: Final = 3
 ARENAS: Final = 1
@@ -99,7 +100,8 @@ class Worker(BaseWorker):
             timeout_keep_alive=self.cfg.keepalive,
             timeout_graceful_shutdown=max(1, self.cfg.graceful_timeout - LAST_SECONDS),
             callback_notify=self._notify,
-            timeout_notify=NOTIFY_SECONDS,
+            # At each look of the server.
+            timeout_notify=0,
         )
 
     async def _notify(self) -> None:
@@ -141,12 +143,18 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._application = application
         self._watch = watch
+        self._loop = asyncio.get_running_loop()
+        self._ending = asyncio.Event()
 
-    async def on_tick(self, counter: int) -> bool:
-        """Look after the connections once a second."""
-        if counter % 10 == 0:
-            self._watch.close_overdue(asyncio.get_running_loop().time())
-        return await super().on_tick(counter)
+    async def main_loop(self) -> None:
+        """Look after the connections once a second, until the process is to end.
+
+        uvicorn's looks ten times as often, which was all that a quiet process did.
+        """
+        while not await self.on_tick(0):
+            self._watch.close_overdue(self._loop.time())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), LOOK_SECONDS)
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """Take no more, finish what comes whole in time, and let the rest go."""
@@ -195,6 +203,13 @@ class _Server(uvicorn.Server):
 
     def _end_gently(self, _number: int, _frame: object) -> None:
         self.should_exit = True
+        self._look_now()
 
     def _end_at_once(self, _number: int, _frame: object) -> None:
         self.should_exit = self.force_exit = True
+        self._look_now()
+
+    def _look_now(self) -> None:
+        # The loop may sleep, and is closed at last.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._ending.set)
