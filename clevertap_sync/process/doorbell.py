@@ -14,6 +14,8 @@ import redis
 from celery import current_app
 from django.conf import settings
 
+from clevertap_sync.process.broker_commands import ask_broker
+
 logger = logging.getLogger(__name__)
 
 TASK = "clevertap_sync.deliver"
@@ -78,12 +80,21 @@ def _ring(
     if not settings.REDIS_URL or time.monotonic() < _silent_until:
         return False
     try:
-        if open_broker().set(key, 1, nx=True, ex=RUNG_SECONDS):
+        if _mark_as_rung(key):
             _publish_ring(integration_id, headers)
     except Exception as error:  # noqa: BLE001 - kombu and redis raise whatever the network does
         _fall_silent(error)
         return False
     return True
+
+
+def _mark_as_rung(key: str) -> bool:
+    """Return whether nobody had rung. Raises `redis.RedisError`."""
+    command = ("SET", key, 1, "NX", "EX", RUNG_SECONDS)
+    (answer,) = ask_broker(open_broker(), command)
+    if isinstance(answer, redis.ResponseError):
+        raise answer
+    return answer is not None
 
 
 def _clear(key: str) -> None:
