@@ -17,6 +17,7 @@ _SECRET_NAME: Final = re.compile(
     r"|(?:^|_)ip(?:_|$)|address|headers?$|body$|query",
     re.IGNORECASE,
 )
+_HOOKS: Final = "v1/hooks/"
 _HEX: Final = "[0-9a-fA-F]{1,4}"
 # Each text that carries its danger in its shape. None of them looks back or forth for
 # longer than the text is, so that no caller can make a log line expensive.
@@ -48,7 +49,7 @@ _PATTERNS: Final = (
     (re.compile(rf"(?<![\w:.])(?:{_HEX}:){{7}}{_HEX}(?![\w:])"), MASK),
     (re.compile(rf"(?<![\w:.])(?:{_HEX}:)+(?::{_HEX})+(?![\w:])"), MASK),
     # The address of a hook, in which a platform's secret may stand. A route is none.
-    (re.compile(r"(?i)(?<=v1/hooks/)[^\s\"'<>]+"), MASK),
+    (re.compile(rf"(?i)(?<={_HOOKS})[^\s\"'<>]+"), MASK),
     # A query string.
     (re.compile(r"(?<=[\w/])\?[^\s\"']+"), "?…"),
 )
@@ -63,9 +64,16 @@ def is_secret_name(name: str) -> bool:
 def redact_text(text: str, longest: int = 2_000) -> str:
     """Return at most `longest` characters without what looks secret or personal."""
     text = text[: 2 * longest]
-    # Most texts of a line are one word, and each pattern needs more than that.
-    if text.replace("-", "").isalnum():
+    if _is_plain(text):
         return text[:longest]
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text[:longest]
+
+
+def _is_plain(text: str) -> bool:
+    """Return whether no pattern can match: most texts of a line are one word, or a route."""
+    return (
+        text.replace("-", "").replace("/", "").isalnum()
+        and _HOOKS not in text.casefold()
+    )

@@ -60,8 +60,14 @@ def _log(request: HttpRequest, path: str, status: int, seconds: float) -> None:
     level = logging.INFO
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         level = logging.WARNING
+    if not logger.isEnabledFor(level):
+        return
     extra = {name: value for name, value in fields.items() if name not in _TAKEN}
-    logger.log(level, "request", extra=extra)
+    # `logger.log` would look for its caller, which is always this.
+    record = logger.makeRecord(
+        logger.name, level, __file__, 0, "request", (), None, extra=extra
+    )
+    logger.handle(record)
 
 
 def _path(request: HttpRequest) -> str:

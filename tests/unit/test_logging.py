@@ -187,6 +187,7 @@ class TestSecrets:
             ("ERROR: refused\nDETAIL:  Failing row contains (hunter2).", "hunter2"),
             ("GET /events?user=hunter2 failed", "hunter2"),
             ("POST /v1/hooks/0a1b2c/hunter2 failed", "hunter2"),
+            ("/v1/HOOKS/hunter2", "hunter2"),
             ("Not Found: https://h//v1/hooks/hunter2", "hunter2"),
         ],
     )
