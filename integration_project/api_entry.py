@@ -2,7 +2,7 @@
 
 They meet the middleware that they meet in Django, in its order, down to the one that answers
 them. What is left out is Django's own: a request that is read in advance, and signals at its
-beginning and end.
+beginning and end. Headers that each answer has are made once.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -21,7 +21,8 @@ from sentry_sdk.tracing import TransactionSource
 from sentry_sdk.utils import transaction_from_function
 
 from integration_project.api_shortcut import URLS
-from referrals.api.edge import is_api_path
+from integration_project.constant_headers import LAYERS, ConstantHeaders
+from referrals.api.edge import EVENTS_PATH, is_api_path
 from referrals.api.events_read import (
     append_beforehand,
     find_events_read,
@@ -48,6 +49,7 @@ class ApiEntry:
     def __init__(self, django: "WSGIApplication") -> None:
         self._django = django
         self._answer = _build_layers()
+        self._headers = ConstantHeaders(EVENTS_PATH)
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -61,7 +63,7 @@ class ApiEntry:
         try:
             response = self._answer_for_reports(request)
             status = f"{response.status_code} {response.reason_phrase}"
-            start_response(status, list(response.items()))
+            start_response(status, self._headers.complete(request, response))
             return list(response)
         finally:
             _give_connection_back()
@@ -122,10 +124,10 @@ class ApiRequest(WSGIRequest):
 
 
 def _build_layers() -> Answer:
-    """Return the middleware down to `LAST`, as Django stacks it."""
+    """Return the middleware down to `LAST`, as Django stacks it, but for constant headers."""
     paths = settings.MIDDLEWARE[: settings.MIDDLEWARE.index(LAST) + 1]
     answer: Answer = _refuse
-    for path in reversed(paths):
+    for path in reversed([path for path in paths if path not in LAYERS]):
         layer = import_string(path)(answer)
         answer = cast("Answer", convert_exception_to_response(layer))
     return answer

@@ -1,7 +1,12 @@
 """What every page tells the browser that it may not do."""
 
+from wsgiref.util import setup_testing_defaults
+
 import pytest
 from django.contrib.staticfiles import finders
+from django.core.wsgi import get_wsgi_application
+
+from integration_project.api_entry import ApiEntry
 
 POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
@@ -51,3 +56,31 @@ def test_behind_a_proxy_plain_http_is_sent_to_https(client, settings):
     assert plain["Location"] == "https://testserver/missing"
     assert secure.status_code == 404
     assert secure["Strict-Transport-Security"] == "max-age=60"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_an_answer_of_the_api_has_what_django_would_give_it(settings, scheme):
+    settings.SECURE_HSTS_SECONDS = 60
+    django = get_wsgi_application()
+
+    given = list_headers(ApiEntry(django), scheme)
+
+    assert given == list_headers(django, scheme)
+    assert ("Strict-Transport-Security" in given) is (scheme == "https")
+    assert given["X-Content-Type-Options"] == "nosniff"
+    assert given["Content-Security-Policy"] == POLICY
+
+
+def list_headers(application, scheme):
+    """Return the headers of the answer to a request of the API that no view has."""
+    environ = {"PATH_INFO": "/v1/nowhere", "HTTP_X_REQUEST_ID": "one"}
+    setup_testing_defaults(environ)
+    given = {}
+    answer = application(
+        {**environ, "wsgi.url_scheme": scheme},
+        lambda _status, headers: given.update(headers),
+    )
+    if close := getattr(answer, "close", None):
+        close()
+    return given
