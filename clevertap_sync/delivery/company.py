@@ -1,9 +1,11 @@
 """Company: a busy integration's next small upload waits some milliseconds for more events.
 
 Fifty events a second need not be fifty uploads. A thread that sent a small one, shortly after
-the upload before it, looks again `PACE_SECONDS` after its claim, and once more before it
-ends. Meanwhile it keeps the integration's doorbell silent: it is a worker that will come. An
-event after a quiet time goes at once, and nobody waits after it.
+the upload before it, stays and keeps the integration's doorbell silent: it is a worker that will
+come. It hears the rings that it keeps (`kept_rings`), and so an event goes with the next, if that
+comes soon enough to be worth a wait, as the last uploads tell (`paces`). Else it goes at once.
+Where a thread cannot hear, it looks `PACE_SECONDS` after its claim, and once more before it ends.
+An event after a quiet time goes at once, and nobody waits after it.
 
 No wake-up is lost. Before its last look the thread clears the ring, so whoever comes later
 rings. Where it takes other work first, which may last, it rings for another worker. If the thread
@@ -19,10 +21,19 @@ from typing import Final, Self
 
 from django.conf import settings
 
+from clevertap_sync.delivery import paces
 from clevertap_sync.delivery.work import Claim, ProbeClaim
-from clevertap_sync.process import doorbell, people_wakeups, stopping
+from clevertap_sync.process import doorbell, kept_rings, people_wakeups, stopping
 
+#: So long after its claim a thread looks that cannot hear. One that can does so, too, if a
+#: company is expected within it.
 PACE_SECONDS: Final = 0.025
+#: The first event that is heard waits for a second one for so long,
+PAIR_SECONDS: Final = 0.035
+#: unless events come less often than this: then it goes alone at once.
+WORTH_A_WAIT_SECONDS: Final = 0.03
+#: A thread that hears nothing for so long after its claim ends.
+LISTEN_SECONDS: Final = 0.2
 #: An integration is busy if the upload before was claimed no longer ago.
 BUSY: Final = timedelta(milliseconds=200)
 #: A request that takes longer leaves the doorbell to ring for others.
@@ -61,6 +72,10 @@ class Company:
         self._look_at = 0.0
         self._renew_at = 0.0
         self._looked_in_vain = False
+        self._listener: kept_rings.Listener | None = None
+        #: It has looked since it listens: what came before is not heard.
+        self._has_looked = False
+        self._heard_nothing = False
         #: The next claim will most likely find nothing.
         self.expects_nothing = False
         #: It will most likely find a full range of the log.
@@ -93,9 +108,12 @@ class Company:
         self.expects_nothing = isinstance(work, Claim) and not work.left_some
         self.expects_range = isinstance(work, Claim) and work.left_range
         self._looked_in_vain = False
+        if isinstance(work, Claim):
+            self._note_range(work)
         if isinstance(work, Claim) and work.is_busy and self._take_place():
             self._look_at = time.monotonic() + PACE_SECONDS
             self._promise()
+            self._listen()
         elif self._has_promised and self._leaves_some(work):
             self.call_another()
         else:
@@ -104,23 +122,64 @@ class Company:
     def wait(self) -> None:
         """Wait for company, if this thread promised to look again."""
         if self._has_promised:
-            self._pause(self._look_at - time.monotonic())
-            self.expects_nothing = False
+            if self._listener is not None and self._has_looked:
+                self._await_company(self._listener)
+            else:
+                self._pause(self._look_at - time.monotonic())
+                self._has_looked = True
+            self.expects_nothing = not self._has_promised
 
     def looks_again(self) -> bool:
         """After a claim in vain: return whether to claim once more.
 
-        After a pause, and where that was in vain as well, at once, the promise taken back.
+        After a wait, and where that was in vain as well, at once, the promise taken back.
         """
         if not self._has_promised:
             return False
-        if self._looked_in_vain:
+        if self._listener is not None:
+            self.wait()
+        elif self._looked_in_vain:
             self._end_promise()
             self.expects_nothing = True
         else:
             self._looked_in_vain = True
             self._pause(PACE_SECONDS)
         return True
+
+    def _await_company(self, listener: kept_rings.Listener) -> None:
+        """Wait until a company has come. If nothing comes, take the promise back."""
+        gap = paces.estimate_gap(self._integration_id)
+        if 2 * gap <= PACE_SECONDS:
+            self._pause(self._look_at - time.monotonic())
+        claimed_at = self._look_at - PACE_SECONDS
+        heard = listener.hear(claimed_at + LISTEN_SECONDS - time.monotonic())
+        if heard == 1 and gap <= WORTH_A_WAIT_SECONDS:
+            listener.hear(PAIR_SECONDS)
+        self._wake_learner()
+        if listener.is_deaf:
+            self._listen_no_more()
+        elif not heard:
+            self._heard_nothing = True
+            self._end_promise()
+
+    def _note_range(self, claim: Claim) -> None:
+        """Note how often events come, and whether the broker tells of them at all."""
+        paces.note_claim(claim)
+        is_mine = claim.integration.pk == self._integration_id
+        # One may come between the two. Several that nobody heard of cannot.
+        if self._heard_nothing and is_mine and paces.count_new_events(claim) > 1:
+            kept_rings.distrust_messages()
+        self._heard_nothing = False
+
+    def _listen(self) -> None:
+        if self._listener is None:
+            self._listener = kept_rings.listen(self._integration_id)
+            self._has_looked = False
+
+    def _listen_no_more(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
 
     def _leaves_some(self, work: Claim | ProbeClaim) -> bool:
         """Return whether what came while this thread waited may be left beside this work."""
@@ -152,6 +211,7 @@ class Company:
         """
         if self._has_promised:
             self._has_promised = False
+            self._listen_no_more()
             _promised.pop(self._integration_id, None)
             doorbell.clear_ring(self._integration_id)
             # Of what came since the last pause.

@@ -1,5 +1,7 @@
 """The doorbell: it says to workers that an integration has work, and nothing else.
 
+A thread that will look by itself keeps the ring from other workers, and may hear it (`kept_rings`).
+
 A ring may be lost: each worker's sweep finds the work by itself, seconds later. So a broker
 that is down, slow or full costs the ringing process half a second once, then nothing for a
 while, and never an event.
@@ -50,7 +52,7 @@ def ring_doorbell(integration_id: int) -> bool:
 
     Never raises. Returns False where no ring reached the broker, so that no worker comes.
     """
-    return _ring(_build_ring_key(integration_id), integration_id)
+    return _ring(build_ring_key(integration_id), integration_id)
 
 
 def ring_to_learn(app_id: int, integration_id: int) -> None:
@@ -66,7 +68,7 @@ def ring_to_learn(app_id: int, integration_id: int) -> None:
 
 def clear_ring(integration_id: int) -> None:
     """Clear the ring before the log is read, so that a later event rings again."""
-    _clear(_build_ring_key(integration_id))
+    _clear(build_ring_key(integration_id))
 
 
 def clear_ring_to_learn(app_id: int) -> None:
@@ -74,10 +76,15 @@ def clear_ring_to_learn(app_id: int) -> None:
     _clear(_build_learn_key(app_id))
 
 
+def is_silent() -> bool:
+    """Return whether there is no broker to ring, or none that took a ring of late."""
+    return not settings.REDIS_URL or time.monotonic() < _silent_until
+
+
 def _ring(
     key: str, integration_id: int, headers: Mapping[str, str] | None = None
 ) -> bool:
-    if not settings.REDIS_URL or time.monotonic() < _silent_until:
+    if is_silent():
         return False
     try:
         if _mark_as_rung(key):
@@ -89,12 +96,16 @@ def _ring(
 
 
 def _mark_as_rung(key: str) -> bool:
-    """Return whether nobody had rung. Raises `redis.RedisError`."""
-    command = ("SET", key, 1, "NX", "EX", RUNG_SECONDS)
-    (answer,) = ask_broker(open_broker(), command)
-    if isinstance(answer, redis.ResponseError):
-        raise answer
-    return answer is not None
+    """Return whether nobody had rung, and let who keeps the ring hear it in any case.
+
+    Both are one write. A broker that allows no messages rings all the same. Raises
+    `redis.RedisError`.
+    """
+    mark = ("SET", key, 1, "NX", "EX", RUNG_SECONDS)
+    was_set, _ = ask_broker(open_broker(), mark, ("PUBLISH", key, ""))
+    if isinstance(was_set, redis.ResponseError):
+        raise was_set
+    return was_set is not None
 
 
 def _clear(key: str) -> None:
@@ -111,10 +122,10 @@ def keep_ring(integration_id: int, seconds: float) -> None:
 
     Never raises, and is silent with the bell: where no ring gets through, none is to be kept.
     """
-    if not settings.REDIS_URL or time.monotonic() < _silent_until:
+    if is_silent():
         return
     try:
-        key = _build_ring_key(integration_id)
+        key = build_ring_key(integration_id)
         open_broker().set(key, 1, px=round(seconds * 1000))
     except redis.RedisError as error:
         _fall_silent(error)
@@ -139,7 +150,8 @@ def _publish_ring(integration_id: int, headers: Mapping[str, str] | None) -> Non
     )
 
 
-def _build_ring_key(integration_id: int) -> str:
+def build_ring_key(integration_id: int) -> str:
+    """Return the key that says that it was rung, by which its messages go as well."""
     return f"rung:{integration_id}"
 
 

@@ -9,7 +9,13 @@ from clevertap_sync.delivery import at_once, company, lifecycle, map_upload
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import CLAIMS_PER_TURN, deliver
 from clevertap_sync.models import Attempt, Upload
-from clevertap_sync.process import doorbell, people_wakeups, slots, stopping
+from clevertap_sync.process import (
+    doorbell,
+    kept_rings,
+    people_wakeups,
+    slots,
+    stopping,
+)
 from clevertap_sync.tasks import deliver_task
 from referrals import failpoints, log, suppression
 from referrals.failpoints import Place
@@ -20,7 +26,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def bell(valkey, settings, monkeypatch):
-    """The broker, empty; nothing is forgotten because the machine is slow."""
+    """The broker, empty; nothing is forgotten because the machine is slow.
+
+    Another thread of the process listens, so that the one that delivers looks by itself.
+    """
     settings.REDIS_URL = valkey.url
     monkeypatch.setattr(company, "BUSY", timedelta(days=1))
     monkeypatch.setattr(company, "PROMISE_SECONDS", 1_000.0)
@@ -29,7 +38,9 @@ def bell(valkey, settings, monkeypatch):
     doorbell.open_broker.cache_clear()
     client = doorbell.open_broker()
     client.flushall()
+    assert kept_rings._place.acquire(blocking=False)
     yield client
+    kept_rings._place.release()
     client.close()
     doorbell.open_broker.cache_clear()
 
