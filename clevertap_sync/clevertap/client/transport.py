@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import cached_property, partial
 from http import HTTPStatus
-from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import urlsplit
 
 import requests
@@ -50,38 +49,28 @@ _HEADERS = {
 _Prepare = Callable[[], requests.PreparedRequest]
 
 
-class _Session(requests.Session):
-    """A session that ignores where a redirect leads.
-
-    Even where `requests` does not follow a redirect, it prepares the next request and
-    reads the redirect's whole body for that, however long it is.
-    """
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return no target."""
-
-
 class Transport:
     """Asks one host. `auth` puts the credentials on each request, and nowhere else.
 
     Proxies and certificate authorities come from the environment, as companies set
     them (HTTPS_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE); `.netrc` is not read, since it
     would add credentials of its own. This machine itself needs no proxy.
+
+    A session prepares the requests, and its adapter sends them without it. The session would look
+    at cookies, hooks and time, of which we want none, and even where it does not follow a redirect it
+    reads the redirect's whole body, however long it is.
     """
 
     def __init__(self, base_url: str, auth: AuthBase, *, seconds: float) -> None:
         self._base_url = base_url.rstrip("/")
         self._seconds = seconds
-        self._session = _Session()
+        self._session = requests.Session()
         self._session.trust_env = False  # nor is `.netrc` read
         self._auth = auth
         self._session.headers.update(_HEADERS)
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         variables = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
         bundles = filter(None, map(os.environ.get, variables))
-        adapter = WatchedAdapter(next(bundles, None))
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
+        self._adapter = WatchedAdapter(next(bundles, None))
         self._drafts: dict[tuple[str, str, bool], requests.PreparedRequest] = {}
 
     @cached_property
@@ -117,7 +106,7 @@ class Transport:
 
     def close(self) -> None:
         """Close the kept connection."""
-        self._session.close()
+        self._adapter.close()
 
     def _prepare(
         self, method: str, path: str, params: Mapping[str, str], body: bytes | None
@@ -172,12 +161,8 @@ class Transport:
         if limit.is_over:
             raise TimeoutError
         prepared = prepare()
-        response = self._session.send(
-            prepared,
-            stream=True,
-            timeout=limit.remaining(),
-            allow_redirects=False,
-            proxies=self._proxies,
+        response = self._adapter.send(
+            prepared, stream=True, timeout=limit.remaining(), proxies=self._proxies
         )
         with closing(response):
             if response.status_code == HTTPStatus.OK:
