@@ -93,7 +93,7 @@ def _no_hints():
 @functools.cache
 def _list_what_forgets():
     """Return what clears each memory of this process; they are looked up once."""
-    from clevertap_sync.delivery import at_once
+    from clevertap_sync.delivery import at_once, paces
     from clevertap_sync.delivery.sql import open_floor
     from clevertap_sync.process import (
         delivery_times,
@@ -116,6 +116,7 @@ def _list_what_forgets():
 
     return (
         at_once.forget_deliveries,
+        paces.forget_paces,
         open_floor.clear_floors,
         people_wakeups.clear_wakeups,
         duration_counts.clear_durations,

@@ -12,11 +12,9 @@ from clevertap_sync.models import Integration, Upload
 @pytest.fixture
 def now(monkeypatch):
     """Seconds by the clock of the process."""
-    paces.forget_paces()
     seconds = [1_000.0]
     monkeypatch.setattr(paces, "time", SimpleNamespace(monotonic=lambda: seconds[0]))
-    yield seconds
-    paces.forget_paces()
+    return seconds
 
 
 def claim(first, last, **changes):

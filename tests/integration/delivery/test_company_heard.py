@@ -30,7 +30,6 @@ def bell(valkey, settings, monkeypatch):
     kept_rings.forget_connection()
     client.close()
     doorbell.open_broker.cache_clear()
-    paces.forget_paces()
 
 
 @pytest.fixture
