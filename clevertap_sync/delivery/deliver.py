@@ -41,6 +41,9 @@ logger = logging.getLogger(__name__)
 # After so many claims a thread goes to the back of the line, behind other accounts. Not
 # requests: of what only says who is who nothing is sent, and that may come without end.
 CLAIMS_PER_TURN = 20
+# Of small uploads, which wait for company, more: a new turn is a message, another thread with
+# connections of its own, and a look by the clock, together as much as an upload.
+SMALL_CLAIMS_PER_TURN = 100
 RETRY_SECONDS = 0.5
 
 
@@ -57,13 +60,13 @@ def deliver(
     share; it returns whether a worker will come. With `lingers`, small uploads of a busy
     integration wait for company.
     """
-    claims = requests = 0
+    turn = requests = 0
     with (
         slots.register_claimer(integration_id),
         Company(integration_id, ring, lingers=lingers) as company,
     ):
         while not stopping.is_stopping():
-            if claims >= CLAIMS_PER_TURN and company.call_another():
+            if turn >= SMALL_CLAIMS_PER_TURN and company.call_another():
                 break
             work = claim_next(
                 integration_id,
@@ -75,11 +78,17 @@ def deliver(
                 if company.looks_again():
                     continue
                 break
-            claims += 1
+            turn += _weigh(work)
             company.note_claim(work)
             requests += _carry_out_and_release(work, company.call_another)
             company.wait()
     return requests
+
+
+def _weigh(work: Claim | ProbeClaim) -> int:
+    """Return how many small claims a claim counts as."""
+    is_small = isinstance(work, Claim) and work.is_busy
+    return 1 if is_small else SMALL_CLAIMS_PER_TURN // CLAIMS_PER_TURN
 
 
 def _carry_out_and_release(work: Claim | ProbeClaim, call: Callable[[], object]) -> int:

@@ -5,9 +5,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from clevertap_sync.delivery import at_once, company, lifecycle, map_upload
+from clevertap_sync.delivery import (
+    at_once,
+    company,
+    deliver as delivering,
+    lifecycle,
+    map_upload,
+)
 from clevertap_sync.delivery.claim import claim_next
-from clevertap_sync.delivery.deliver import CLAIMS_PER_TURN, deliver
+from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.models import Attempt, Upload
 from clevertap_sync.process import (
     doorbell,
@@ -336,21 +342,22 @@ def test_a_place_is_given_back(busy, append, bell, meanwhile):
 
 
 def test_uploads_of_which_nothing_is_sent_take_no_longer_turn_than_others(
-    busy, append, bell, meanwhile
+    busy, append, bell, meanwhile, monkeypatch
 ):
     rings = []
+    monkeypatch.setattr(delivering, "SMALL_CLAIMS_PER_TURN", 6)
 
     def ring(integration_id):
         rings.append(integration_id)
         return True
 
     happens, _ = meanwhile
-    happens += [lambda: append(a_sent_identify())] * 2 * CLAIMS_PER_TURN
+    happens += [lambda: append(a_sent_identify())] * 20
     append(a_sent_identify())
 
     deliver(busy.pk, ring=ring, lingers=True)
 
-    assert len(uploaded()) == 1 + CLAIMS_PER_TURN
+    assert len(uploaded()) == 1 + 6
     assert rings == [busy.pk]
 
 
