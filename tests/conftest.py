@@ -98,6 +98,7 @@ def _list_what_forgets():
     from clevertap_sync.process import (
         delivery_times,
         duration_counts,
+        kept_rings,
         people_wakeups,
         process_presence,
     )
@@ -118,6 +119,7 @@ def _list_what_forgets():
         at_once.forget_deliveries,
         paces.forget_paces,
         open_floor.clear_floors,
+        kept_rings.forget_connection,
         people_wakeups.clear_wakeups,
         duration_counts.clear_durations,
         delivery_times.clear_deliveries,

@@ -8,6 +8,7 @@ to listen by, since small brokers allow few; the thread that has it is the only 
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import redis
@@ -58,7 +59,7 @@ class Listener:
     def _ask(self, method: Callable[..., Any], *asked: str, **named: float) -> Any:  # noqa: ANN401 - as redis-py
         try:
             return method(*asked, **named)
-        except redis.RedisError:
+        except Exception:  # noqa: BLE001 - redis raises whatever the network does; an upload is leased
             self.is_deaf = True
             forget_connection()
             return None
@@ -90,7 +91,8 @@ def forget_connection() -> None:
     global _messages
     gone, _messages = _messages, None
     if gone is not None:
-        gone.close()
+        with suppress(redis.RedisError, OSError):
+            gone.close()
 
 
 def _open_connection() -> PubSub:

@@ -27,7 +27,6 @@ def bell(valkey, settings, monkeypatch):
     client = doorbell.open_broker()
     client.flushall()
     yield client
-    kept_rings.forget_connection()
     client.close()
     doorbell.open_broker.cache_clear()
 
