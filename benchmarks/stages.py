@@ -1,8 +1,9 @@
 """What each stage costs in CPU, one after the other in one process and one thread.
 
-`python -m benchmarks.stages [--profile STAGE] [STAGE …]`. Unlike a time, the CPU seconds
-of one thread say something even on a machine that others use. The database's are those
-of its own processes. `--profile` shows where a stage's go.
+`python -m benchmarks.stages [--top STAGE …] [--profile STAGE] [STAGE …]`. Unlike a time, the
+CPU seconds of one thread say something even on a machine that others use. The database's are
+those of its own processes. `--top` tells the ten packages that take most of a stage's, and
+`--profile` every call of it.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from benchmarks import usage
 from benchmarks.ground import Ground
 from benchmarks.ours import Ours
 from benchmarks.report import Row, Table, number
+from benchmarks.stage_top import measure_top
 
 LINES: Final = 45
 #: Before anything is measured: imports, connections, plans.
@@ -75,18 +77,19 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.stages")
     parser.add_argument("stages", nargs="*", metavar="STAGE")
     parser.add_argument("--profile", metavar="STAGE")
+    parser.add_argument("--top", action="append", default=[], metavar="STAGE")
     wanted = parser.parse_args(arguments)
     with Ground() as ground, Ours(ground) as ours:
         os.environ |= {k: v for k, v in ours.env.items() if k != "PATH"}
         os.environ["DJANGO_SETTINGS_MODULE"] = "integration_project.settings"
         set_up()
         try:
-            _measure(ours, wanted.stages, wanted.profile)
+            _measure(ours, wanted)
         finally:
             let_go()
 
 
-def _measure(ours: Ours, names: Sequence[str], profiled: str | None) -> None:
+def _measure(ours: Ours, wanted: argparse.Namespace) -> None:
     from benchmarks.people_steps import people_stages
     from benchmarks.stage_list import stages
 
@@ -99,9 +102,13 @@ def _measure(ours: Ours, names: Sequence[str], profiled: str | None) -> None:
     )
     table = Table("CPU of each stage", columns)
     for name, stage in (stages(ours) | people_stages()).items():
-        if name == profiled:
+        if name in wanted.top:
+            sys.stdout.write(f"{measure_top(name, stage.prepare).text()}\n\n")
+        elif name == wanted.profile:
             sys.stdout.write(_profile(stage))
-        elif not profiled and (not names or name in names):
+        elif name in wanted.stages or not (
+            wanted.top or wanted.profile or wanted.stages
+        ):
             table.rows.append(_row(name, stage, ours.ground.server.process.pid))
     sys.stdout.write(f"{table.text()}\n" if table.rows else "")
 
