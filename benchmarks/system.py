@@ -97,11 +97,15 @@ class System:
         while self.workers:
             self.workers.pop().stop()
 
-    def close(self) -> None:
-        """End every process and drop the database."""
+    def stop_all(self) -> None:
+        """End workers and web processes as a platform does."""
         self.stop_workers()
         while self.webs:
             self.webs.pop().stop()
+
+    def close(self) -> None:
+        """End every process and drop the database."""
+        self.stop_all()
         if self.broker:
             self.broker.stop()
         self.drop_database()
