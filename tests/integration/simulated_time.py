@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 from celery import current_app
 from django.db import connection
+from kombu import Queue
 
 from clevertap_sync import receivers
 from clevertap_sync.delivery import company
@@ -94,8 +95,8 @@ class World:
 
     def _take_message(self):
         with current_app.connection_for_read() as broker:
-            message = broker.default_channel.basic_get("referrals", no_ack=True)
-        return message is not None
+            queue = Queue("referrals", channel=broker.default_channel)
+            return queue.get(no_ack=True) is not None
 
     def _show(self, seconds):
         self.seconds = seconds
