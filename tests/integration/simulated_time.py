@@ -17,14 +17,15 @@ from django.db import connection
 from kombu import Queue
 
 from clevertap_sync import receivers
-from clevertap_sync.delivery import company
+from clevertap_sync.delivery import company, paces
 from clevertap_sync.delivery.sql import open_floor
-from clevertap_sync.process import clock, stopping
+from clevertap_sync.process import clock, doorbell, kept_rings, stopping
 from clevertap_sync.tasks import deliver_task
 from integration_project.web.responses import answer_by_wsgi
 from integration_project.wsgi import application
 from referrals.api import auth
 from tests import builders
+from tests.harness.process import PATIENCE_SECONDS, wait_until
 from tests.integration.hooks.wire import make_environ
 
 BEGINNING = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -40,12 +41,16 @@ _SIMULATE = f"""
 _STOP = "RESET search_path; DROP SCHEMA simulated CASCADE"
 
 
+_listen, _hear = kept_rings.listen, kept_rings.Listener.hear
+
+
 class World:
     """An app with one integration, a web process and a worker, at `seconds`."""
 
     def __init__(self, integration):
         self.seconds = 0.0
         self.messages = 0
+        self._unheard = 0
         self._integration = integration
         self._key = builders.an_api_key(integration.app)
         self._numbers = itertools.count()
@@ -76,6 +81,32 @@ class World:
         self._show(until)
         return False
 
+    def listen(self, integration_id):
+        """Listen, and wait until the broker knows."""
+        listener = _listen(integration_id)
+        if listener is not None:
+            key, broker = (
+                doorbell.build_ring_key(integration_id),
+                doorbell.open_broker(),
+            )
+            wait_until(lambda: broker.pubsub_numsub(key)[0][1])
+        self._unheard = 0
+        return listener
+
+    def hear(self, listener, seconds):
+        """Let time pass until an event comes; return how many rings were heard."""
+        due = self._next
+        if not self._unheard and (due is None or due > self.seconds + seconds):
+            self.wait(seconds)
+            return 0
+        if not self._unheard:
+            self.wait(due - self.seconds)
+        heard = 0
+        while heard < self._unheard:
+            heard += _hear(listener, PATIENCE_SECONDS)
+        self._unheard = 0
+        return heard
+
     def _post_event(self):
         event = builders.a_sent_event(id=f"e{next(self._numbers):06}")
         headers = [
@@ -86,6 +117,7 @@ class World:
         environ = make_environ("POST", b"/v1/events", headers, body)
         answer = answer_by_wsgi(application, environ, None)
         assert answer.status == 202, answer
+        self._unheard += 1
 
     def _work(self):
         """Do what the worker's messages say, in their order."""
@@ -109,12 +141,18 @@ class World:
 def simulated(world, monkeypatch):
     """Let every clock show the world's time, and every wait pass in it."""
     seconds = SimpleNamespace(monotonic=lambda: world.seconds)
-    for module in (company, open_floor):
+
+    def hear(listener, most):
+        return world.hear(listener, most)
+
+    for module in (company, open_floor, paces):
         monkeypatch.setattr(module, "time", seconds)
     for module in (receivers, auth):
         monkeypatch.setattr(module, "monotonic", seconds.monotonic)
     monkeypatch.setattr(clock, "read_now", lambda: world.now)
     monkeypatch.setattr(stopping, "wait_for_stop", world.wait)
+    monkeypatch.setattr(kept_rings, "listen", world.listen)
+    monkeypatch.setattr(kept_rings.Listener, "hear", hear)
     # In production a pool keeps it open.
     monkeypatch.setattr(connection, "close", lambda: None)
     if connection.vendor != "postgresql":
