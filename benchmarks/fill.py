@@ -18,24 +18,25 @@ _CHANNEL = """
     (ARRAY['whatsapp', 'email', 'twitter', 'sms', 'facebook', 'facebookmessenger'])[1 + n % 6]
 """
 _NAME = "(ARRAY['Subscription Started', 'Level Reached', 'Order Placed'])[1 + n % 3]"
+# Of eight digits: an event is as long at the log's end as at its beginning.
 _NUMBERED = f"""
-    SELECT n, {_KIND} AS kind, {_CHANNEL} AS channel, {_NAME} AS name,
+    SELECT n, number, {_KIND} AS kind, {_CHANNEL} AS channel, {_NAME} AS name,
         'spring-' || n % 20 AS content,
-        format('{{"email":"u%s@example.com","custom_id":"u-%s"}}', n, n) AS who,
+        format('{{"email":"u%s@example.com","custom_id":"u-%s"}}', number, number) AS who,
         format('{{"email":"r%s@example.com","custom_id":"r-%s"}}', n % 50000, n % 50000)
             AS by_whom
-    FROM generate_series(FIRST::bigint, LAST::bigint) AS n
+    FROM generate_series(FIRST::bigint, LAST::bigint) AS n,
+        lpad(n::text, 8, '0') AS number
 """
 # Rows of the log. Custom events carry their name's number and their data.
 _OURS = """
     INSERT INTO referrals_referralevent
         (app_id, position, key, fingerprint, received_at, occurred_at,
          type, name, channel, status, test, body)
-    SELECT app.id, n, 'fill-' || n, md5(n::text)::uuid,
-        clock_timestamp() - {days} * interval '1 day',
+    SELECT app.id, n, 'fill-' || number, md5(n::text)::uuid, clock_timestamp(),
         date_trunc('second', now()), kind,
         CASE WHEN kind = 'custom' THEN event.name ELSE '' END, channel, 'valid', false,
-        format('{{"id":"fill-%s","type":"%s","occurred_at":"%s",', n, kind,
+        format('{{"id":"fill-%s","type":"%s","occurred_at":"%s",', number, kind,
             to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
         || CASE WHEN kind = 'custom' THEN
             format('"name":"%s","name_number":%s,', event.name, 1 + n % 3) ELSE '' END
@@ -60,8 +61,8 @@ _NAMES = """
 """
 _EVENTS = """
     INSERT INTO peers_event (id, key, received_at, type, body)
-    SELECT n, 'fill-' || n, clock_timestamp(), kind, jsonb_build_object(
-        'id', 'fill-' || n, 'type', kind, 'occurred_at', extract(epoch FROM now())::bigint,
+    SELECT n, 'fill-' || number, clock_timestamp(), kind, jsonb_build_object(
+        'id', 'fill-' || number, 'type', kind, 'occurred_at', extract(epoch FROM now())::bigint,
         'user', jsonb_build_object('identities', who::jsonb),
         'referrer', jsonb_build_object('identities', by_whom::jsonb),
         'channel', channel, 'content', content)
@@ -71,7 +72,7 @@ _DELIVERIES = """
     INSERT INTO peers_delivery (event_id, record, state, attempts)
     SELECT n, format('{{"identity":"%s%s@example.com","ts":%s,"type":"event",'
         || '"evtName":"%s %s","evtData":{{"Channel":"%s","Content":"%s","Status":"valid"}}}}',
-        letter, CASE letter WHEN 'u' THEN n ELSE n % 50000 END,
+        letter, CASE letter WHEN 'u' THEN number ELSE (n % 50000)::text END,
         extract(epoch FROM now())::bigint, side, initcap(replace(kind, '_', ' ')),
         channel, content), 'pending', 0
     FROM ({numbered}) AS event,
@@ -136,15 +137,15 @@ def fill_uploads(system: Ours, last: int) -> None:
         system.ask(statement.format(last=last))
 
 
-def fill(system: Ours | Outbox, first: int, last: int, *, days: int = 0) -> None:
+def fill(system: Ours | Outbox, first: int, last: int) -> None:
     """Add events number `first` to `last`, ready to be delivered.
 
-    For us they become the positions first … last, received so many days ago. Statistics
-    and visibility are then as after a quiet hour.
+    For us they become the positions first … last. Statistics and visibility are then as
+    after a quiet hour.
     """
     numbered = _NUMBERED.replace("FIRST", str(first)).replace("LAST", str(last))
     statements = (_NAMES, _OURS) if isinstance(system, Ours) else (_EVENTS, _DELIVERIES)
     for statement in statements:
-        system.ask(statement.format(numbered=numbered, days=days))
+        system.ask(statement.format(numbered=numbered))
     system.ask("VACUUM (ANALYZE)")
     system.ground.ask("CHECKPOINT")

@@ -1,26 +1,32 @@
 """Carries out retention as workers do, but for the moment between two calls.
 
-`python -m benchmarks.retain SECONDS`, with RETENTION_DAYS in the environment: for so long,
-or to its end where that comes first. `--hurry` leaves the rests out. Prints what it took,
-as JSON.
+`python -m benchmarks.retain CUTOFF SECONDS`: takes what was received before the instant, for
+so long, or to its end where that comes first. `--hurry` leaves the rests out. Prints what it
+took, as JSON.
 """
 
 import argparse
 import json
 import sys
 import time
+from datetime import datetime, timedelta
 
 import django
 
 
-def main(seconds: float, *, hurries: bool) -> dict[str, float]:
-    """Remove what is past its days; return the events, the seconds, and the longest chunk's.
+def main(cutoff: datetime, seconds: float, *, hurries: bool) -> dict[str, float]:
+    """Remove what came before `cutoff`; return the events, the seconds, and the longest chunk's.
 
     `left` is true where there may be more.
     """
+    from django.conf import settings
+
     from clevertap_sync.delivery.upkeep import pace
     from clevertap_sync.delivery.upkeep.retention import carry_out_retention
+    from clevertap_sync.process import clock
 
+    # As if so many days had gone by since.
+    clock.read_now = lambda: cutoff + timedelta(days=settings.RETENTION_DAYS)
     chunks: list[float] = [0.0]
     find_rest = pace.find_rest
 
@@ -45,8 +51,11 @@ def main(seconds: float, *, hurries: bool) -> dict[str, float]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m benchmarks.retain")
+    parser.add_argument("cutoff", type=datetime.fromisoformat)
     parser.add_argument("seconds", type=float)
     parser.add_argument("--hurry", action="store_true")
     wanted = parser.parse_args()
     django.setup()
-    sys.stdout.write(json.dumps(main(wanted.seconds, hurries=wanted.hurry)))
+    sys.stdout.write(
+        json.dumps(main(wanted.cutoff, wanted.seconds, hurries=wanted.hurry))
+    )
