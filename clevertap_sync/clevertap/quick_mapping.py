@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
+from sys import getsizeof
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -35,8 +36,10 @@ _REFERRED: Final = Side.REFERRED
 _PLAIN_IDENTITY: Final = re.compile(rf"[!#-\[\]-~]{{1,{limits.MAX_IDENTITY}}}")
 #: More than an hour has seconds.
 _MOST_TIMES: Final = 4_096
-# Each takes a kilobyte, and seldom up to ten.
+# Each takes a kilobyte. Long ones take up to 17, so their texts are counted as well: all that may be
+# kept by all settings takes 50 MB.
 _MOST_KINDS: Final = 512
+_MOST_KIND_BYTES: Final = 1_000_000
 # A longer identity is none that CleverTap takes for nobody's.
 _SHORT: Final = max(map(len, limits.FORBIDDEN_IDENTITIES))
 # What is longer is hardly shared, and no record that ends in so little is too large.
@@ -90,6 +93,7 @@ class QuickMapper:
         "_decode",
         "_is_plain",
         "_kept_back_kind",
+        "_kind_bytes",
         "_kinds",
         "_shelf",
         "_since",
@@ -105,6 +109,7 @@ class QuickMapper:
         self._start = rules.start.decode()
         self._shelf = find_shelf(settings)
         self._kinds: dict[_Kind, tuple[_SeenSide, ...]] = {}
+        self._kind_bytes = 0
         self._kept_back_kind = find_kept_back_kind(settings)
         since = settings.since
         self._since = None if since is None else datetime.fromtimestamp(since, UTC)
@@ -197,11 +202,19 @@ class QuickMapper:
             return None
         if not all(map(_is_quick, moulds)):
             return None
-        if len(self._kinds) >= _MOST_KINDS:
-            self._kinds.clear()
         sides = tuple(map(_see_side, moulds))
-        self._kinds[kind] = sides
+        self._keep_kind(kind, sides)
         return sides
+
+    def _keep_kind(self, kind: _Kind, sides: tuple[_SeenSide, ...]) -> None:
+        """Keep what was learned; where there is no room, forget all else before."""
+        size = sum(map(getsizeof, kind)) + sum(getsizeof(side[3]) for side in sides)
+        is_full = len(self._kinds) >= _MOST_KINDS
+        if is_full or self._kind_bytes + size > _MOST_KIND_BYTES:
+            self._kinds.clear()
+            self._kind_bytes = 0
+        self._kinds[kind] = sides
+        self._kind_bytes += size
 
 
 @lru_cache(maxsize=MOST_SHELVES)

@@ -4,6 +4,7 @@ import itertools
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
+from sys import getsizeof
 from typing import Any
 
 import msgspec
@@ -246,3 +247,22 @@ def test_as_many_kinds_as_there_are_fit_into_bounded_memory():
 
     kept = find_quick_mapper(BY_EMAIL)._kinds
     assert len(kept) <= quick_mapping._MOST_KINDS
+
+
+def test_long_kinds_are_kept_in_no_more_memory_than_many_short_ones():
+    texts = itertools.count()
+
+    # A character beyond all others quadruples what Python needs for a text.
+    def long_data():
+        return {f"k{key}": f"🦊{next(texts):0100}" for key in range(12)}
+
+    for _ in range(12):
+        custom = {"type": EventType.CUSTOM, "name": "Level Up", "name_number": 1}
+        events = [an_event(**custom, event_data=long_data()) for _ in range(16)]
+        mapped, looked_at = map_quickly(events, BY_EMAIL)
+        assert looked_at == []
+        assert mapped == map_slowly(events, BY_EMAIL)
+
+    kept = find_quick_mapper(BY_EMAIL)._kinds
+    held = sum(getsizeof(side[3]) for sides in kept.values() for side in sides)
+    assert 0 < held <= quick_mapping._MOST_KIND_BYTES
