@@ -10,10 +10,12 @@ import msgspec
 
 from referrals.decoding import prepare_type
 from referrals.refusals import Code
+from referrals.repeated_keys import find_repeated_key
 from referrals.rules import (
     ID_PATTERN,
     ID_RULE,
     OCCURRED_AT_RULE,
+    REPEATED_KEY_RULE,
     BrokenRuleError,
     extend_pointer,
 )
@@ -175,9 +177,15 @@ def _explain_identities(pointer: str, raw: bytes) -> BrokenRuleError:
     """Return the refusal of an identity that is no text: the decoder does not name it."""
     try:
         found: Any = _decoder.decode(raw)
+        twice = find_repeated_key(raw)
     except (ValueError, RecursionError) as error:
         # What follows the identity was not read before.
         return explain_refusal(error, raw)
+    if twice is not None:
+        # Another value may stand where the identity was.
+        return BrokenRuleError(
+            code=Code.REPEATED_KEY, at=twice, detail=REPEATED_KEY_RULE
+        )
     for key in pointer.split("/")[1:]:
         found = found[key]
     if not isinstance(found, dict):

@@ -527,6 +527,25 @@ def test_whatever_follows_a_bad_identity_the_event_is_refused(rest, code):
     assert problem.code == code
 
 
+@pytest.mark.parametrize(
+    ("rest", "pointer"),
+    [
+        (b'"user":{}}', "/user"),
+        (b'"user":5}', "/user"),
+        (b'"user":[]}', "/user"),
+        (b'"user":{"identities":{"email":"ann"}}}', "/user"),
+        (b'"content":"a","content":"b"}', "/content"),
+    ],
+)
+def test_where_a_key_stands_twice_beside_a_bad_identity_the_key_is_named(rest, pointer):
+    problem = decode_event(
+        b'{"id":"a","type":"app_open","user":{"identities":{"email":5}},' + rest
+    )
+
+    assert isinstance(problem, EventProblem)
+    assert (problem.code, problem.pointer) == (Code.REPEATED_KEY, pointer)
+
+
 @given(st.binary(max_size=200))
 def test_no_bytes_make_decoding_raise(raw):
     assert isinstance(decode_event(raw), EventProblem)
