@@ -19,15 +19,14 @@ class _Repeated(NamedTuple):
     key: str
 
 
-def may_have_lost(text: bytes, decoded: object, *, may_disguise: bool = True) -> bool:
+def may_have_lost(text: bytes, decoded: object) -> bool:
     """Return False where `decoded`, read from the JSON `text`, surely has all its keys.
 
     Each key has a colon, and a colon within a text stays one, so that an object that lost
     a key has fewer. Costs a fraction of what reading the text did. `decoded` may lack what
-    the text has, but must not write colons that the text has not. `may_disguise` is False
-    where the text surely has no escape.
+    the text has, but must not write colons that the text has not.
     """
-    if may_disguise and b"\\u003" in text:  # a colon in disguise
+    if b"\\u003" in text:  # a colon in disguise
         return True
     count = text.count(b":")
     if count == msgspec.json.encode(decoded).count(b":"):

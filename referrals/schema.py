@@ -177,12 +177,11 @@ def may_be_odd(text: bytes) -> bool:
 
 
 def decode_event(
-    raw: bytes | msgspec.Raw, *, now: datetime | None = None, is_odd: bool = True
+    raw: bytes | msgspec.Raw, *, now: datetime | None = None
 ) -> IncomingEvent | EventProblem:
     """Return the JSON event that `raw` holds, checked, or why it is refused.
 
-    Never raises. A time is refused if it is more than a day after `now`. `is_odd` is False
-    where `may_be_odd` said it of the text that the event stood in.
+    Never raises. A time is refused if it is more than a day after `now`.
     """
     data = bytes(raw)
     now = now or datetime.now(UTC)
@@ -192,11 +191,10 @@ def decode_event(
             rules.check_size(len(data))
             rules.check_values(data)
         try:
-            return _check_event(_decoder.decode(data), data, now, is_odd=is_odd)
+            return _check_event(_decoder.decode(data), data, now)
         except precision.LostDigitsError:
             return _note_lost_digits(
-                _check_event(_rounding_decoder.decode(data), data, now, is_odd=is_odd),
-                data,
+                _check_event(_rounding_decoder.decode(data), data, now), data
             )
     except (ValueError, RecursionError) as error:
         return _explain_refusal(error, data)
@@ -366,17 +364,15 @@ def _identities(person: IncomingPerson) -> dict[str, str]:
     return person.identities  # type: ignore[return-value]
 
 
-def _check_event(
-    event: IncomingEvent, data: bytes, now: datetime, *, is_odd: bool
-) -> IncomingEvent:
+def _check_event(event: IncomingEvent, data: bytes, now: datetime) -> IncomingEvent:
     """Return `event`, which `data` holds, without null and with `occurred_at` in UTC.
 
     Raises `BrokenRuleError`.
     """
     # JSON spells NUL and null in one way only, so most events need no second look.
-    if is_odd and b"\\u0000" in data:
+    if b"\\u0000" in data:
         rules.check_tree("", msgspec.to_builtins(event))
-    if is_odd and b"null" in data:
+    if b"null" in data:
         event = _drop_nulls(event)
     rules.check_id(event.id)
     rules.check_name(event.type, event.name)
@@ -392,7 +388,7 @@ def _check_event(
     occurred_at = _read_occurred_at(event.occurred_at, data)
     rules.check_occurred_at(occurred_at, now)
     # Last: an event that an earlier rule refuses may not be encodable.
-    _check_keys(event, data, is_odd=is_odd)
+    _check_keys(event, data)
     if occurred_at is event.occurred_at:
         return event
     return msgspec.structs.replace(event, occurred_at=occurred_at)
@@ -410,13 +406,13 @@ def _check_identities(event: IncomingEvent) -> None:
         rules.check_identify(_identities(event.user) if event.user else {}, event)
 
 
-def _check_keys(event: IncomingEvent, data: bytes, *, is_odd: bool) -> None:
+def _check_keys(event: IncomingEvent, data: bytes) -> None:
     """Refuse an event that `data` holds with a key twice, of which `event` has one."""
     time = event.occurred_at
     # An offset may have been sent without the colon with which it is written.
     has_offset = isinstance(time, datetime) and time.tzinfo is not UTC
     decoded = None if has_offset else event
-    if not repeated_keys.may_have_lost(data, decoded, may_disguise=is_odd):
+    if not repeated_keys.may_have_lost(data, decoded):
         return
     pointer = repeated_keys.find_repeated_key(data)
     if pointer is not None:
