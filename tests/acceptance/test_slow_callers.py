@@ -239,6 +239,13 @@ def worst_requests():
     yield {"events": [{**event, "id": "é" * 1_300_000}]}
 
 
+def request_of_large_characters():
+    """Return events of which each text takes four bytes of memory for each character."""
+    full = {f"k{n}": "\U0001f600" + "v" * 60 for n in range(85)}
+    event = a_sent_event(type="custom", name="Worst", event_data=full)
+    return {"events": [{**event, "id": f"large-{n}"} for n in range(1_000)]}
+
+
 def worst_batches():
     """Yield calls of SDKs that are whole, and the worst of their kind for memory."""
     full = {"referrer_id": "r", **{f"k{n}": "v" * 20 for n in range(50)}}
@@ -284,23 +291,30 @@ def test_eight_of_the_worst_requests_at_once_need_little_memory(stack):
     # A fork of the warm process would begin with all that is imported there.
     web = stack.cold_web(WEB_CONCURRENCY="1")
     stack.provision()
-    headers = headers_of(stack, "shop", **{"Content-Encoding": "gzip"})
-    statuses = []
-    for worst in worst_requests():
-        body = gzip.compress(json.dumps(worst, separators=(",", ":")).encode())
-        assert len(body) < MEBIBYTE
-        with ThreadPoolExecutor(8) as callers:
-            answers = [
-                callers.submit(
-                    requests.post,
-                    f"{stack.web_url}/v1/events",
-                    data=body,
-                    headers=headers,
-                    timeout=PATIENCE_SECONDS,
-                )
-                for _ in range(8)
-            ]
-        statuses.append({each.result().status_code for each in answers})
 
+    statuses = [send_eight(stack, worst) for worst in worst_requests()]
     assert statuses == [{202}, {413}, {422}, {422}]
     assert peak_of_family(web.pid) < 150 * MEBIBYTE
+
+    assert send_eight(stack, request_of_large_characters()) == {202}
+    assert peak_of_family(web.pid) < 192 * MEBIBYTE
+
+
+def send_eight(stack, worst):
+    """Send the request eight times at once, and return the statuses of the answers."""
+    headers = headers_of(stack, "shop", **{"Content-Encoding": "gzip"})
+    text = json.dumps(worst, separators=(",", ":"), ensure_ascii=False)
+    body = gzip.compress(text.encode())
+    assert len(body) < MEBIBYTE
+    with ThreadPoolExecutor(8) as callers:
+        answers = [
+            callers.submit(
+                requests.post,
+                f"{stack.web_url}/v1/events",
+                data=body,
+                headers=headers,
+                timeout=PATIENCE_SECONDS,
+            )
+            for _ in range(8)
+        ]
+    return {each.result().status_code for each in answers}

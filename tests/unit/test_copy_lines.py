@@ -10,7 +10,7 @@ from referrals.log.postgresql import make_lines
 from referrals.log.rows import LogEnd, LogRow
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
-BODY_BYTES = 10_000
+BODY_BYTES = 4_000
 
 
 def a_row(text):
@@ -23,15 +23,25 @@ def a_row(text):
 
 
 @pytest.mark.parametrize("text", ["plain", "\U0001f600", "a\\b"])
-def test_no_character_makes_the_lines_many_times_as_large(text):
-    rows = [a_row(text) for _ in range(200)]
+def test_no_character_makes_the_lines_of_many_rows_large(text):
+    rows = [a_row(text) for _ in range(1_000)]
 
     tracemalloc.start()
     try:
-        lines = make_lines(1, LogEnd(0, NOW, {}), rows)
+        sizes = [len(lines) for lines in make_lines(1, LogEnd(0, NOW, {}), rows)]
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
 
-    assert lines.count(b"\n") == len(rows)
-    assert peak < 3.5 * len(lines)
+    assert sum(sizes) > len(rows) * BODY_BYTES
+    assert peak < sum(sizes) / 2
+
+
+def test_positions_go_on_from_the_end_of_the_log():
+    rows = [a_row("plain") for _ in range(250)]
+
+    lines = b"".join(make_lines(7, LogEnd(41, NOW, {}), rows)).splitlines()
+
+    assert [line.split(b"\t")[:2] for line in lines] == [
+        [b"%d" % position, b"7"] for position in range(42, 292)
+    ]
