@@ -10,7 +10,14 @@ from referrals.fraud_rules import FIRST_RULES
 from referrals.log.drafts import judge_event
 from referrals.log.plain_contents import make_plain_contents
 from referrals.log.rows import build_row
-from referrals.schema import build_event, decode_event
+from referrals.schema import (
+    EventProblem,
+    build_event,
+    decode_event,
+    list_warnings,
+)
+from referrals.vocabulary import EventType
+from tests.unit.odd_changes import texts_of
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 OPEN = {
@@ -127,3 +134,20 @@ def test_what_a_neighbour_says_changes_nothing(content):
     assert plain == make_rows([events[1]], "2" * 32)[0]
     assert plain is not None
     assert doubtful is None
+
+
+@pytest.mark.parametrize("sent", [OPEN, OPEN | {"type": "custom", "name": "Level"}])
+def test_whatever_is_kept_as_sent_is_what_building_and_judging_make_of_it(sent):
+    read = [decode_event(text, now=NOW) for text in texts_of(sent)]
+    events = [event for event in read if not isinstance(event, EventProblem)]
+    contents = make_rows(events, *"f" * len(events))
+
+    for event, content in zip(events, contents, strict=True):
+        assert content is None or (content, list_warnings(event)) == (keep(event), ())
+
+
+def keep(event):
+    """Return what the log keeps of an event that has to be built and judged."""
+    built = build_event(event, received_at=NOW, hash_signal=str)
+    judged = built if event.status else judge_event(built, FIRST_RULES)
+    return judged if event.type is EventType.CUSTOM else build_row(judged, "f", "")

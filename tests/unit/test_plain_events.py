@@ -3,10 +3,12 @@
 import json
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from referrals.plain_events import read_plain_events
 from referrals.schema import IncomingEvent, decode_event
+from tests.unit.odd_changes import texts_of, texts_with_a_key_twice
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 OPEN = {
@@ -118,3 +120,15 @@ def test_only_what_is_not_plain_is_left_out():
     assert isinstance(first, IncomingEvent)
     assert isinstance(last, IncomingEvent)
     assert first.occurred_at == datetime(2026, 11, 23, 10, 15, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("sent", [OPEN, CUSTOM])
+def test_whatever_is_read_as_plain_is_what_the_rules_make_of_it(sent):
+    for text in (*texts_of(sent), *texts_with_a_key_twice(sent)):
+        [event] = read_plain_events([text], NOW)
+        # As JSON, since equal times may have other offsets.
+        assert event is None or to_bytes(event) == to_bytes(decode_event(text, now=NOW))
+
+
+def to_bytes(event):
+    return msgspec.json.encode(event)
