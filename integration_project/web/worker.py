@@ -151,10 +151,15 @@ class _Server(uvicorn.Server):
 
         uvicorn's looks ten times as often, which was all that a quiet process did.
         """
-        while not await self.on_tick(0):
+        while not await self._tick():
             self._watch.close_overdue(self._loop.time())
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), LOOK_SECONDS)
+
+    async def _tick(self) -> bool:
+        # uvicorn goes by a clock that may be set back, and would say nothing for as long.
+        self.last_notified = 0.0
+        return await self.on_tick(0)
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """Take no more, finish what comes whole in time, and let the rest go."""
