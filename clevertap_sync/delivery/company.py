@@ -28,11 +28,12 @@ from clevertap_sync.process import doorbell, kept_rings, people_wakeups, stoppin
 #: So long after its claim a thread looks that cannot hear. One that can does so, too, if a
 #: company is expected within it.
 PACE_SECONDS: Final = 0.025
-#: The first event that is heard waits for a second one for so long,
+#: The first event that is heard waits for a second one for so long, what the thread has slept
+#: included,
 PAIR_SECONDS: Final = 0.035
 #: unless events come less often than this: then it goes alone at once.
 WORTH_A_WAIT_SECONDS: Final = 0.03
-#: A thread that hears nothing for so long after its claim ends.
+#: So long after its claim a thread listens. Then it looks a last time, and ends.
 LISTEN_SECONDS: Final = 0.2
 #: An integration is busy if the upload before was claimed no longer ago.
 BUSY: Final = timedelta(milliseconds=200)
@@ -147,20 +148,27 @@ class Company:
         return True
 
     def _await_company(self, listener: kept_rings.Listener) -> None:
-        """Wait until a company has come. If nothing comes, take the promise back."""
+        """Wait until a company has come. If nothing comes, or late, take the promise back."""
         gap = paces.estimate_gap(self._integration_id)
-        if 2 * gap <= PACE_SECONDS:
-            self._pause(self._look_at - time.monotonic())
-        claimed_at = self._look_at - PACE_SECONDS
-        heard = listener.hear(claimed_at + LISTEN_SECONDS - time.monotonic())
+        slept = self._sleep_for_several(gap)
+        listens_until = self._look_at - PACE_SECONDS + LISTEN_SECONDS
+        heard = listener.hear(listens_until - time.monotonic())
         if heard == 1 and gap <= WORTH_A_WAIT_SECONDS:
-            listener.hear(PAIR_SECONDS)
+            listener.hear(PAIR_SECONDS - slept)
         self._wake_learner()
         if listener.is_deaf:
             self._listen_no_more()
-        elif not heard:
-            self._heard_nothing = True
+        elif not heard or time.monotonic() >= listens_until:
+            self._heard_nothing = not heard
             self._end_promise()
+
+    def _sleep_for_several(self, gap: float) -> float:
+        """Sleep where several events are expected before the look; return for how long."""
+        seconds = self._look_at - time.monotonic()
+        if seconds <= 0 or 2 * gap > PACE_SECONDS:
+            return 0.0
+        self._pause(seconds)
+        return seconds
 
     def _note_range(self, claim: Claim) -> None:
         """Note how often events come, and whether the broker tells of them at all."""

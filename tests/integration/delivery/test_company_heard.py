@@ -39,6 +39,7 @@ def meanwhile(monkeypatch):
     """
     happens = []
     hear = kept_rings.Listener.hear
+    monkeypatch.setattr(company, "LISTEN_SECONDS", 1_000.0)
 
     def hear_meanwhile(listener, _):
         if not happens:
@@ -61,6 +62,19 @@ def busy(integration, append, engine, bell):
 
 def expect_events_every(seconds, monkeypatch):
     monkeypatch.setattr(paces, "estimate_gap", lambda _: seconds)
+
+
+def come_unheard(come, monkeypatch):
+    """Let something come after the thread has listened in vain, once."""
+    hear = kept_rings.Listener.hear
+
+    def hear_too_early(listener, _):
+        heard = hear(listener, 0.0)
+        if Upload.objects.count() == 2:
+            come()
+        return heard
+
+    monkeypatch.setattr(kept_rings.Listener, "hear", hear_too_early)
 
 
 def uploaded():
@@ -124,20 +138,54 @@ def test_what_is_expected_soon_is_not_heard_one_by_one(
 def test_what_comes_after_the_thread_has_listened_is_found_by_its_last_look(
     busy, append, bell, monkeypatch
 ):
-    hear = kept_rings.Listener.hear
-
-    def hear_too_early(listener, _):
-        heard = hear(listener, 0.0)
-        if Upload.objects.count() == 2:
-            append(a_sent_event())
-        return heard
-
-    monkeypatch.setattr(kept_rings.Listener, "hear", hear_too_early)
+    come_unheard(lambda: append(a_sent_event()), monkeypatch)
 
     deliver(busy.pk, lingers=True)
 
     assert uploaded() == [(1, 1), (2, 2), (3, 3)]
     assert not is_rung(bell, busy)
+
+
+def test_who_has_slept_waits_for_a_second_event_for_the_rest_of_the_time(
+    busy, append, monkeypatch
+):
+    expect_events_every(0.01, monkeypatch)
+    monkeypatch.setattr(company, "PACE_SECONDS", 1_000.0)
+    monkeypatch.setattr(company, "LISTEN_SECONDS", 2_000.0)
+    pauses, waits = [], []
+    monkeypatch.setattr(stopping, "wait_for_stop", pauses.append)
+    hear = kept_rings.Listener.hear
+
+    def hear_one(listener, seconds):
+        waits.append(seconds)
+        if len(waits) > 1:
+            return hear(listener, 0.0)
+        append(a_sent_event())
+        return hear(listener, PATIENCE_SECONDS)
+
+    monkeypatch.setattr(kept_rings.Listener, "hear", hear_one)
+
+    deliver(busy.pk, lingers=True)
+
+    assert uploaded() == [(1, 1), (2, 2), (3, 3)]
+    # By the clock, before it is heard, and before nothing is heard.
+    assert len(pauses) == 3
+    assert waits[1] == company.PAIR_SECONDS - pauses[1]
+
+
+def test_rings_for_what_is_not_to_be_sent_keep_no_thread(
+    busy, bell, meanwhile, monkeypatch
+):
+    """As of an integration that is held, or an account that others have filled."""
+    monkeypatch.setattr(company, "LISTEN_SECONDS", 0.0)
+    meanwhile += [lambda: doorbell.ring_doorbell(busy.pk)] * 5
+
+    deliver(busy.pk, lingers=True)
+
+    assert uploaded() == [(1, 1), (2, 2)]
+    assert len(meanwhile) == 4
+    assert not is_rung(bell, busy)
+    assert not company.is_promised(busy.pk)
 
 
 def test_a_thread_that_hears_of_what_it_has_sent_already_listens_on(
