@@ -174,8 +174,9 @@ class Company:
         """Note how often events come, and whether the broker tells of them at all."""
         paces.note_claim(claim)
         is_mine = claim.integration.pk == self._integration_id
-        # One may come between the two. Several that nobody heard of cannot.
-        if self._heard_nothing and is_mine and paces.count_new_events(claim) > 1:
+        # Of one request the ring may come late. Of several it cannot, and each brought what
+        # rings: who only says who is who rings elsewhere.
+        if self._heard_nothing and is_mine and _count_requests(claim) > 1:
             kept_rings.distrust_messages()
         self._heard_nothing = False
 
@@ -233,6 +234,11 @@ class Company:
                 self._has_place = _waiting < max(1, settings.WORKER_THREADS // 4)
                 _waiting += self._has_place
         return self._has_place
+
+
+def _count_requests(claim: Claim) -> int:
+    """Return how many requests are known to have brought what the claim's upload sends."""
+    return 0 if claim.mapped is None else len(claim.mapped.requests)
 
 
 def _give_place_back() -> None:

@@ -8,7 +8,8 @@ from clevertap_sync.delivery import company, paces
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.models import Upload
 from clevertap_sync.process import doorbell, kept_rings, stopping
-from tests.builders import a_sent_event
+from referrals import log
+from tests.builders import a_sent_event, a_sent_identify
 from tests.harness.process import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -220,16 +221,12 @@ def test_a_broker_that_allows_no_messages_is_not_listened_to(
     """It rings all the same."""
     bell.execute_command("ACL", "SETUSER", "default", "-publish")
     bell.delete(f"rung:{busy.pk}")
-    hear = kept_rings.Listener.hear
 
-    def hear_too_early(listener, _):
-        heard = hear(listener, 0.0)
-        if Upload.objects.count() == 2:
-            append(a_sent_event())
-            append(a_sent_event())
-        return heard
+    def two_come():
+        log.append(busy.app, [a_sent_event()], request_id="one")
+        log.append(busy.app, [a_sent_event()], request_id="two")
 
-    monkeypatch.setattr(kept_rings.Listener, "hear", hear_too_early)
+    come_unheard(two_come, monkeypatch)
     try:
         assert doorbell.ring_doorbell(busy.pk)
         assert is_rung(bell, busy)
@@ -239,6 +236,25 @@ def test_a_broker_that_allows_no_messages_is_not_listened_to(
 
     assert uploaded() == [(1, 1), (2, 2), (3, 4)]
     assert kept_rings.listen(busy.pk) is None
+
+
+@pytest.mark.parametrize("make_event", [a_sent_event, a_sent_identify])
+def test_what_one_request_brings_after_the_thread_has_listened_speaks_for_no_such_broker(
+    busy, monkeypatch, make_event
+):
+    """Nor does what only says who is who, which rings for others."""
+
+    def two_come():
+        log.append(busy.app, [make_event(), make_event()], request_id="one")
+
+    come_unheard(two_come, monkeypatch)
+
+    deliver(busy.pk, lingers=True)
+
+    assert uploaded()[:3] == [(1, 1), (2, 2), (3, 4)]
+    listener = kept_rings.listen(busy.pk)
+    assert listener is not None
+    listener.close()
 
 
 def test_one_thread_of_a_process_listens(busy, append):
