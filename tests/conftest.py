@@ -120,6 +120,7 @@ def _list_what_forgets():
         paces.forget_paces,
         open_floor.clear_floors,
         kept_rings.forget_connection,
+        kept_rings.trust_messages,
         people_wakeups.clear_wakeups,
         duration_counts.clear_durations,
         delivery_times.clear_deliveries,

@@ -59,9 +59,12 @@ class Listener:
     def _ask(self, method: Callable[..., Any], *asked: str, **named: float) -> Any:  # noqa: ANN401 - as redis-py
         try:
             return method(*asked, **named)
-        except Exception:  # noqa: BLE001 - redis raises whatever the network does; an upload is leased
+        except Exception as error:  # noqa: BLE001 - redis raises whatever the network does; an upload is leased
             self.is_deaf = True
             forget_connection()
+            if isinstance(error, redis.ResponseError):
+                # It would refuse the next one, too.
+                distrust_messages()
             return None
 
 
@@ -75,15 +78,29 @@ def listen(integration_id: int) -> Listener | None:
         return None
     listener = Listener(_open_connection(), integration_id)
     if listener.is_deaf:
+        # Each upload would open a connection in vain, or wait for one.
+        distrust_messages()
         listener.close()
         return None
     return listener
 
 
 def distrust_messages() -> None:
-    """Listen to nobody for a while: a ring was not heard. A broker may allow no messages."""
+    """Listen to nobody for a while, and then by another connection: this one brings nothing.
+
+    The broker may allow no messages, or no further connection, or have gone without a word.
+    """
     global _distrusted_until  # noqa: PLW0603 - one broker per process
     _distrusted_until = time.monotonic() + DISTRUST_SECONDS
+    if _place.acquire(blocking=False):
+        forget_connection()
+        _place.release()
+
+
+def trust_messages() -> None:
+    """Listen again at once: for a process that begins anew, such as a test."""
+    global _distrusted_until  # noqa: PLW0603 - one broker per process
+    _distrusted_until = 0.0
 
 
 def forget_connection() -> None:

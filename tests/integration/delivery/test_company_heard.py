@@ -22,7 +22,6 @@ def bell(valkey, settings, monkeypatch):
     monkeypatch.setattr(company, "BUSY", timedelta(days=1))
     monkeypatch.setattr(company, "PROMISE_SECONDS", 1_000.0)
     monkeypatch.setattr(company, "_promised", {})
-    monkeypatch.setattr(kept_rings, "_distrusted_until", 0.0)
     monkeypatch.setattr(stopping, "wait_for_stop", lambda _: False)
     doorbell.open_broker.cache_clear()
     client = doorbell.open_broker()
@@ -255,6 +254,45 @@ def test_what_one_request_brings_after_the_thread_has_listened_speaks_for_no_suc
     listener = kept_rings.listen(busy.pk)
     assert listener is not None
     listener.close()
+
+
+def test_a_broker_that_lets_nobody_listen_is_asked_once(busy, bell):
+    bell.execute_command("ACL", "SETUSER", "default", "-subscribe")
+    try:
+        deliver(busy.pk, lingers=True)
+    finally:
+        bell.execute_command("ACL", "SETUSER", "default", "+subscribe")
+
+    assert uploaded() == [(1, 1), (2, 2)]
+    assert kept_rings.listen(busy.pk) is None
+
+
+def test_a_broker_that_takes_no_further_connection_is_asked_once(
+    busy, valkey, settings
+):
+    settings.REDIS_URL = "redis://127.0.0.1:1"
+    assert kept_rings.listen(busy.pk) is None
+
+    settings.REDIS_URL = valkey.url
+
+    assert kept_rings.listen(busy.pk) is None
+    assert not kept_rings._place.locked()
+
+
+def test_who_was_distrusted_is_listened_to_by_another_connection(busy, bell):
+    kept_rings.listen(busy.pk).close()
+    kept_rings.distrust_messages()
+    kept_rings.trust_messages()
+    before = count_connections(bell)
+
+    kept_rings.listen(busy.pk).close()
+
+    assert count_connections(bell) == before + 1
+
+
+def count_connections(bell):
+    """Return how many the broker has taken since its start."""
+    return bell.info("stats")["total_connections_received"]
 
 
 def test_one_thread_of_a_process_listens(busy, append):
