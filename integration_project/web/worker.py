@@ -164,6 +164,9 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """Take no more, finish what comes whole in time, and let the rest go."""
         await self._take_last(sockets or [])
+        # They are closed. Since Python 3.12 uvicorn would wait until their connections are, too,
+        # although the process is to end at once.
+        self.servers = []
         self._application.bodies.end_soon()
         self._watch.end_soon()
         await super().shutdown(sockets)
