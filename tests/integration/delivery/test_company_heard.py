@@ -10,7 +10,7 @@ from clevertap_sync.models import Upload
 from clevertap_sync.process import doorbell, kept_rings, stopping
 from referrals import log
 from tests.builders import a_sent_event, a_sent_identify
-from tests.harness.process import PATIENCE_SECONDS
+from tests.harness.process import PATIENCE_SECONDS, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,6 +31,12 @@ def bell(valkey, settings, monkeypatch):
     doorbell.open_broker.cache_clear()
 
 
+def wait_until_listening(listener):
+    """Return once the broker knows: it may read what one sends later first."""
+    broker = doorbell.open_broker()
+    wait_until(lambda: broker.pubsub_numsub(listener._channel)[0][1])
+
+
 @pytest.fixture
 def meanwhile(monkeypatch):
     """What happens each time a thread listens, in order, before it hears anything.
@@ -44,6 +50,7 @@ def meanwhile(monkeypatch):
     def hear_meanwhile(listener, _):
         if not happens:
             return hear(listener, 0.0)
+        wait_until_listening(listener)
         happens.pop(0)()
         return hear(listener, PATIENCE_SECONDS)
 
@@ -160,6 +167,7 @@ def test_who_has_slept_waits_for_a_second_event_for_the_rest_of_the_time(
         waits.append(seconds)
         if len(waits) > 1:
             return hear(listener, 0.0)
+        wait_until_listening(listener)
         append(a_sent_event())
         return hear(listener, PATIENCE_SECONDS)
 
@@ -302,6 +310,7 @@ def test_one_thread_of_a_process_listens(busy, append):
 
     first.close()
     second = kept_rings.listen(busy.pk)
+    wait_until_listening(second)
     append(a_sent_event())
     assert second.hear(PATIENCE_SECONDS) == 1
     second.close()
@@ -315,11 +324,13 @@ def test_a_thread_that_has_listened_gives_its_place_back(busy):
 
 def test_rings_of_another_integration_are_not_heard(busy, append):
     stale = kept_rings.listen(busy.pk)
+    wait_until_listening(stale)
     append(a_sent_event())
     stale.close()
 
     listener = kept_rings.listen(busy.pk + 1)
 
+    wait_until_listening(listener)
     # Past what the broker says of who listens to what.
     assert [listener.hear(0.0) for _ in range(5)] == [0] * 5
     doorbell.ring_doorbell(busy.pk + 1)
