@@ -35,6 +35,9 @@ from referrals.failpoints import Place
 
 logger = logging.getLogger(__name__)
 
+#: Of what changes on an upload that begins.
+_TOLD_CHANGES = ("body_hash", "records", "unsent", "shortened")
+
 
 @dataclass(frozen=True, slots=True)
 class RequestOutcome:
@@ -80,15 +83,9 @@ def _write_by_statements(
 
 def _write_by_function(claim: Claim, attempt: Attempt, changes: dict[str, Any]) -> bool:
     leased = upload_functions.LeasedUpload(
-        records=changes["records"],
-        unsent=changes["unsent"],
-        shortened=changes["shortened"],
-        body_hash=changes["body_hash"],
+        **_tell_begin(attempt, changes),
         body_changed=changes["body_changed"],
         attempt_count=changes["attempt_count"],
-        worker=attempt.worker,
-        sent_records=attempt.records,
-        body_bytes=attempt.body_bytes,
     )
     begun = upload_functions.begin_leased_upload(claim.upload.pk, claim.token, leased)
     if begun is None:
@@ -123,17 +120,11 @@ def begin_by_function(
     attempt, body, changes = _prepare_attempt(claim, mapped)
     upload = claim.upload
     new = upload_functions.NewUpload(
+        **_tell_begin(attempt, changes),
         first=upload.first,
         last=upload.last,
         settings=upload.settings,
-        body_hash=changes["body_hash"],
-        records=changes["records"],
-        unsent=changes["unsent"],
-        shortened=changes["shortened"],
         lease_token=claim.token,
-        worker=attempt.worker,
-        sent_records=attempt.records,
-        body_bytes=attempt.body_bytes,
     )
     begun = upload_functions.begin_upload(claim.integration.pk, fingerprint, new)
     if begun is None:
@@ -146,6 +137,16 @@ def begin_by_function(
     upload.shortened = new.shortened
     upload._state.adding = attempt._state.adding = False
     return Sending.begin(attempt, body)
+
+
+def _tell_begin(attempt: Attempt, changes: dict[str, Any]) -> dict[str, Any]:
+    """Return what a function of the database is told of any upload that begins."""
+    return {
+        **{name: changes[name] for name in _TOLD_CHANGES},
+        "worker": attempt.worker,
+        "sent_records": attempt.records,
+        "body_bytes": attempt.body_bytes,
+    }
 
 
 def _prepare_attempt(

@@ -21,20 +21,25 @@ _BEGIN_LEASED: Final = "SELECT clevertap_sync_attempt_begin_1(%s, %s, %s, %s)"
 _SETTLE: Final = "SELECT clevertap_sync_upload_settle_1(%s, %s, %s, %s, %s, %s, %s)"
 
 
-class NewUpload(msgspec.Struct):
+class _UploadToBegin(msgspec.Struct, kw_only=True):
+    """What is written of any upload that begins, and of its attempt."""
+
+    body_hash: str
+    records: int
+    unsent: int
+    shortened: int
+    worker: str
+    sent_records: int
+    body_bytes: int
+
+
+class NewUpload(_UploadToBegin, kw_only=True):
     """What is written of a new range that is begun with its claim."""
 
     first: int
     last: int
     settings: dict[str, Any]
-    body_hash: str
-    records: int
-    unsent: int
-    shortened: int
     lease_token: int
-    worker: str
-    sent_records: int
-    body_bytes: int
 
 
 class Begun(msgspec.Struct):
@@ -53,18 +58,11 @@ class BegunAttempt(msgspec.Struct):
     began: datetime
 
 
-class LeasedUpload(msgspec.Struct):
-    """What is written of an upload that was leased before, and of its attempt."""
+class LeasedUpload(_UploadToBegin, kw_only=True):
+    """What is written of an upload that was leased before."""
 
-    records: int
-    unsent: int
-    shortened: int
-    body_hash: str
     body_changed: bool
     attempt_count: int
-    worker: str
-    sent_records: int
-    body_bytes: int
 
 
 class SettledUpload(msgspec.Struct):
