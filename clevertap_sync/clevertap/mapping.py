@@ -154,8 +154,7 @@ class Mapper:
             else limits.is_plain_identity
         )
         self._kept_back_kind = find_kept_back_kind(settings)
-        since = settings.since
-        self._since = None if since is None else datetime.fromtimestamp(since, UTC)
+        self._since = find_since(settings)
 
     def map_event(
         self,
@@ -174,8 +173,7 @@ class Mapper:
             self._since is not None and event.occurred_at < self._since
         ):
             return _keep_back(event)
-        since_epoch = (at or event.occurred_at) - _EPOCH
-        seconds = since_epoch.days * _DAY_SECONDS + since_epoch.seconds
+        seconds = count_seconds(at or event.occurred_at)
         time = limits.encode_time(seconds)
         is_odd = suppressed or not 0 < seconds <= limits.LATEST_SECOND
         mapped: list[MappedSide] = []
@@ -265,6 +263,19 @@ def make_identity_rules(settings: MappingSettings) -> IdentityRules:
 def find_kept_back_kind(settings: MappingSettings) -> bool | None:
     """Return the value of `Event.test` that stays here."""
     return {"production": True, "test": False}.get(settings.event_kinds)
+
+
+def find_since(settings: MappingSettings) -> datetime | None:
+    """Return the instant before which events stay here."""
+    return (
+        None if settings.since is None else datetime.fromtimestamp(settings.since, UTC)
+    )
+
+
+def count_seconds(instant: datetime) -> int:
+    """Return the whole seconds since 1970, as records tell time."""
+    since_epoch = instant - _EPOCH
+    return since_epoch.days * _DAY_SECONDS + since_epoch.seconds
 
 
 def find_shelf(settings: MappingSettings) -> MouldShelf:

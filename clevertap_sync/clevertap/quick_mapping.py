@@ -8,7 +8,7 @@ its kind may be shared. Of such an event little is decoded, and its records are 
 
 import re
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from sys import getsizeof
 from typing import Any, Final, Protocol
@@ -19,8 +19,10 @@ from clevertap_sync.clevertap import limits
 from clevertap_sync.clevertap.mapping import (
     EventRecord,
     MappingSettings,
+    count_seconds,
     find_kept_back_kind,
     find_shelf,
+    find_since,
     make_identity_rules,
 )
 from clevertap_sync.clevertap.moulds import MOST_SHELVES, Mould
@@ -28,8 +30,6 @@ from referrals.decoding import prepare_type
 from referrals.schema import Event
 from referrals.vocabulary import EventType, Side
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_DAY_SECONDS: Final = 24 * 60 * 60
 _CUSTOM: Final = EventType.CUSTOM.value
 _REFERRED: Final = Side.REFERRED
 # JSON writes these characters as they are, in a byte each; none of them is a blank.
@@ -111,8 +111,7 @@ class QuickMapper:
         self._kinds: dict[_Kind, tuple[_SeenSide, ...]] = {}
         self._kind_bytes = 0
         self._kept_back_kind = find_kept_back_kind(settings)
-        since = settings.since
-        self._since = None if since is None else datetime.fromtimestamp(since, UTC)
+        self._since = find_since(settings)
 
     def map_rows(
         self,
@@ -264,8 +263,7 @@ def _read_time(occurred_at: str) -> _Time:
     instant = msgspec.convert(occurred_at, datetime)
     if instant.tzinfo is None:
         raise ValueError
-    since_epoch = instant - _EPOCH
-    seconds = since_epoch.days * _DAY_SECONDS + since_epoch.seconds
+    seconds = count_seconds(instant)
     if not 0 < seconds <= limits.LATEST_SECOND:
         raise ValueError
     return limits.encode_time(seconds).decode(), seconds, instant
