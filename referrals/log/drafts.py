@@ -8,6 +8,7 @@ import msgspec
 from referrals import fraud, fraud_signals, hashing
 from referrals.fraud import NO_SIGHTINGS, SightingKey, SightingMemory
 from referrals.fraud_rules import FraudRules
+from referrals.json_lines import encode_each
 from referrals.log.plain_contents import make_plain_contents
 from referrals.log.rows import LogRow, build_row
 from referrals.models import App
@@ -101,8 +102,7 @@ def make_drafts(
     events = list(good.values())
     # Neither key order nor blanks nor the spelling of an instant differ in these, and a
     # default of a later release changes nothing.
-    forms = _encoder.encode_lines(events).split(b"\n")
-    forms.pop()  # each line has an end
+    forms = encode_each(_encoder, events)
     fingerprints = list(map(hashing.make_fingerprinter(app.pk), forms))
     contents = make_plain_contents(events, forms, fingerprints, request_id)
     maker = _Maker(app, request_id)

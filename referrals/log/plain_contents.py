@@ -9,13 +9,14 @@ from typing import Final
 
 import msgspec
 
+from referrals.json_lines import encode_each
 from referrals.log.rows import LogRow
 from referrals.schema import Event, IncomingEvent, IncomingPerson, Person
 from referrals.vocabulary import INVITE_CHANNELS, EventType, FraudStatus
 
 _CUSTOM: Final = EventType.CUSTOM
 _VALID: Final = FraudStatus.VALID
-_encode_lines: Final = msgspec.json.Encoder().encode_lines
+_encoder: Final = msgspec.json.Encoder()
 
 
 def make_plain_contents(
@@ -60,8 +61,7 @@ def _make_rows(
     plain: Sequence[tuple[IncomingEvent, str]], request_id: str
 ) -> list[LogRow]:
     """Return the rows of plain events, which come with their fingerprints."""
-    bodies = _encode_lines([event for event, _ in plain]).split(b"\n")
-    bodies.pop()  # each line has an end
+    bodies = encode_each(_encoder, [event for event, _ in plain])
     return [
         LogRow(
             event.id,

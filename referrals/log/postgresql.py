@@ -65,6 +65,7 @@ _COPY = """
 """
 # Reference: https://www.postgresql.org/docs/current/sql-copy.html (text format)
 _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+_encode_lines = msgspec.json.Encoder().encode_lines
 #: More at a time would be no faster.
 _ROWS_AT_ONCE = 100
 _SELECT_SIGHTINGS = """
@@ -267,6 +268,3 @@ def read_bodies(
 
 def _encode_json(value: object) -> str:
     return msgspec.json.encode(value).decode()
-
-
-_encode_lines = msgspec.json.Encoder().encode_lines
