@@ -515,7 +515,7 @@ def test_a_number_that_no_float_can_hold_is_named_as_such(field):
         (b'"metadata":{"k":1e999}}', Code.BAD_IDENTITY),
         (b'"metadata":', Code.NOT_JSON),
         (b'"content":"\xff"}', Code.NOT_JSON),
-        (b'"metadata":{"k":' + b"[" * 1_500, Code.TOO_DEEP),
+        (b'"metadata":{"k":' + b"[" * 1_500 + b"]" * 1_500 + b"}}", Code.TOO_DEEP),
     ],
 )
 def test_whatever_follows_a_bad_identity_the_event_is_refused(rest, code):
