@@ -5,7 +5,8 @@ them. What is left out is Django's own: a request that is read in advance, and s
 beginning and end. Headers that each answer has are made once.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
@@ -13,7 +14,7 @@ import sentry_sdk
 from django.conf import settings
 from django.core.handlers.exception import convert_exception_to_response
 from django.core.handlers.wsgi import LimitedStream, WSGIRequest
-from django.db import connections
+from django.db import Error, connections
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import get_resolver
 from django.utils.module_loading import import_string
@@ -22,12 +23,10 @@ from sentry_sdk.utils import transaction_from_function
 
 from integration_project.api_shortcut import URLS
 from integration_project.constant_headers import LAYERS, ConstantHeaders
+from integration_project.quick_receipts import LAYERS_OF_RECEIPTS, QuickReceipts
+from integration_project.web.responses import WebAnswer
 from referrals.api.edge import EVENTS_PATH, is_api_path
-from referrals.api.events_read import (
-    append_beforehand,
-    find_events_read,
-    has_appended,
-)
+from referrals.api.events_read import EventsRead, append_beforehand
 from referrals.api.request_id import name_request
 from referrals.api.stream import read_stated_length
 
@@ -50,6 +49,7 @@ class ApiEntry:
         self._django = django
         self._answer = _build_layers()
         self._headers = ConstantHeaders(EVENTS_PATH)
+        self._receipts = QuickReceipts(self._headers) if _are_layers_known() else None
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -70,21 +70,21 @@ class ApiEntry:
 
     def _answer_for_reports(self, request: HttpRequest) -> HttpResponseBase:
         """Answer a request. A report of what fails meanwhile names its view, and no other's."""
-        if not sentry_sdk.get_client().is_active():
-            return self._answer(request)
-        view = get_resolver(URLS).resolve(request.path_info).func
-        with sentry_sdk.isolation_scope():
-            sentry_sdk.get_current_scope().set_transaction_name(
-                transaction_from_function(view) or "", TransactionSource.COMPONENT
-            )
+        with _isolate_reports(request):
             return self._answer(request)
 
-    def append_beforehand(self, environs: "Sequence[WSGIEnvironment]") -> list[bool]:
-        """Append the events of POSTs of one app's together. Each has to be answered then.
+    def answer_together(
+        self, environs: "Sequence[WSGIEnvironment]"
+    ) -> list[WebAnswer | bool]:
+        """Append the events of POSTs of one app's together, and answer those that are stored.
 
-        Returns of each whether that asks nothing of the database, which may keep who does.
-        What fails here is met again, and answered, by those that it concerns.
+        Returns of each its answer; or of one that has to be called with, whether that asks
+        nothing of the database, which may keep who does. What fails here is met again, and
+        answered, by those that it concerns. Does nothing where there is middleware unknown here.
         """
+        receipts = self._receipts
+        if receipts is None:
+            return [False] * len(environs)
         requests = [ApiRequest(environ) for environ in environs]
         began = perf_counter()
         for request in requests:
@@ -95,11 +95,11 @@ class ApiEntry:
         finally:
             _give_connection_back()
             for request in requests:
-                if find_events_read(request) is not None:
+                if request.events_read is not None:
                     request.environ[_BEGUN] = request
                 else:
                     request.environ["wsgi.input"].seek(0)
-        return [has_appended(request) for request in requests]
+        return [_answer_appended(request, receipts, began) for request in requests]
 
 
 class ApiRequest(WSGIRequest):
@@ -112,6 +112,8 @@ class ApiRequest(WSGIRequest):
     resolver_match = None
     #: By `perf_counter`, where that was before its log line is begun.
     began: float | None = None
+    #: What `append_beforehand` has read of it, or what it met.
+    events_read: EventsRead | Error | None = None
 
     def __init__(self, environ: dict[str, Any]) -> None:
         self.environ = self.META = environ
@@ -123,14 +125,57 @@ class ApiRequest(WSGIRequest):
         self._stream = cast("BinaryIO", stream)
 
 
+def _answer_appended(
+    request: ApiRequest, receipts: QuickReceipts, began: float
+) -> WebAnswer | bool:
+    """Return what `ApiEntry.answer_together` does of one."""
+    read = request.events_read
+    if isinstance(read, Error):
+        return True
+    if read is None or read.appended is None:
+        return False
+    with _isolate_reports(request):
+        answer = receipts.answer(request, read, began)
+    if answer is None:
+        return True
+    del request.environ[_BEGUN]
+    return answer
+
+
+def _list_layers() -> list[str]:
+    """Return the middleware that calls of the API meet."""
+    return list(settings.MIDDLEWARE[: settings.MIDDLEWARE.index(LAST) + 1])
+
+
+def _are_layers_known() -> bool:
+    """Return whether quick receipts have all that these layers give to an answer.
+
+    What a deployment has added may refuse a call, of which nothing may be stored then.
+    """
+    return set(_list_layers()) == {*LAYERS, *LAYERS_OF_RECEIPTS, LAST}
+
+
 def _build_layers() -> Answer:
     """Return the middleware down to `LAST`, as Django stacks it, but for constant headers."""
-    paths = settings.MIDDLEWARE[: settings.MIDDLEWARE.index(LAST) + 1]
     answer: Answer = _refuse
-    for path in reversed([path for path in paths if path not in LAYERS]):
+    for path in reversed([path for path in _list_layers() if path not in LAYERS]):
         layer = import_string(path)(answer)
         answer = cast("Answer", convert_exception_to_response(layer))
     return answer
+
+
+@contextmanager
+def _isolate_reports(request: HttpRequest) -> Iterator[None]:
+    """Let what is reported meanwhile name the request's view, and nothing of another's."""
+    if not sentry_sdk.get_client().is_active():
+        yield
+        return
+    view = get_resolver(URLS).resolve(request.path_info).func
+    with sentry_sdk.isolation_scope():
+        sentry_sdk.get_current_scope().set_transaction_name(
+            transaction_from_function(view) or "", TransactionSource.COMPONENT
+        )
+        yield
 
 
 def _give_connection_back() -> None:

@@ -32,8 +32,12 @@ class ConstantHeaders:
     ) -> list[Header]:
         """Return the headers of the response, and those that it lacks."""
         own = response.headers
-        constant = self._headers[request.is_secure()]
+        constant = self.list_headers(is_secure=request.is_secure())
         return [*own.items(), *(each for each in constant if each[0] not in own)]
+
+    def list_headers(self, *, is_secure: bool) -> Sequence[Header]:
+        """Return what an answer gets that has none of them, by HTTPS or not."""
+        return self._headers[is_secure]
 
 
 def _find_headers(path: str) -> Sequence[Header]:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -37,26 +37,38 @@ class RequestLogMiddleware:
         token = context.request_id.set(getattr(request, "request_id", ""))
         try:
             response = self._get_response(request)
-            _note(request, response.status_code, time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            fields = getattr(request, "log_fields", {})
+            note_request(
+                request.method, _path(request), response.status_code, seconds, fields
+            )
         finally:
             context.request_id.reset(token)
         return response
 
 
-def _note(request: HttpRequest, status: int, seconds: float) -> None:
-    path = _path(request)
-    request_durations.count_request(request.method or "", path, status, seconds)
-    _log(request, path, status, seconds)
+def note_request(
+    method: str | None,
+    path: str,
+    status: int,
+    seconds: float,
+    fields: Mapping[str, Any],
+) -> None:
+    """Count and log a request that was answered. `path` is a route, never an address."""
+    request_durations.count_request(method or "", path, status, seconds)
+    _log(
+        {
+            "method": method,
+            "path": path,
+            "status": status,
+            "duration_ms": round(seconds * 1000, 1),
+            **fields,
+        },
+        status,
+    )
 
 
-def _log(request: HttpRequest, path: str, status: int, seconds: float) -> None:
-    fields: dict[str, Any] = {
-        "method": request.method,
-        "path": path,
-        "status": status,
-        "duration_ms": round(seconds * 1000, 1),
-        **getattr(request, "log_fields", {}),
-    }
+def _log(fields: Mapping[str, Any], status: int) -> None:
     level = logging.INFO
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         level = logging.WARNING

@@ -9,7 +9,6 @@ import traceback
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import compress
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from integration_project.health import answer_not_ready
@@ -42,8 +41,8 @@ if TYPE_CHECKING:
 
 logger: Final = logging.getLogger(__name__)
 
-#: Returns of each whether it may be answered now, in the same thread.
-Beforehand = Callable[[Sequence[dict[str, Any]]], Sequence[bool]]
+#: Returns of each its answer; or whether the application may answer it now, in the same thread.
+AnswerTogether = Callable[[Sequence[dict[str, Any]]], Sequence[WebAnswer | bool]]
 
 
 @dataclass(eq=False, slots=True)
@@ -66,9 +65,9 @@ class _LeftWhileWaitingError(Exception):
 class Application:
     """Lets `django` answer requests in `threads` threads, of which an app has a `share`.
 
-    The share is in percent. `append_beforehand` does at once what several requests with
-    events have in common, before `django` answers each. Belongs to the event loop that runs
-    when it is made.
+    The share is in percent. `answer_together` does at once what several requests with
+    events have in common, and leaves to `django` whose answer is no plain receipt. Belongs to
+    the event loop that runs when it is made.
     """
 
     def __init__(
@@ -77,10 +76,10 @@ class Application:
         *,
         threads: int,
         share: int,
-        append_beforehand: Beforehand | None = None,
+        answer_together: AnswerTogether | None = None,
     ) -> None:
         self._django = django
-        self._append_beforehand = append_beforehand
+        self._answer_together = answer_together
         self._loop = asyncio.get_running_loop()
         self._companies: Companies[Turn[_WaitingRequest]] = Companies(
             self._loop, self._give_company
@@ -292,7 +291,7 @@ class Application:
     def _begin_next(self) -> None:
         while (turn := self._turns.take()) is not None:
             _tell_begin(turn.work)
-            if turn.work.has_company and self._append_beforehand is not None:
+            if turn.work.has_company and self._answer_together is not None:
                 self._companies.add(turn.owner, turn)
             else:
                 self._threads.give(partial(self._work, turn))
@@ -302,25 +301,31 @@ class Application:
 
     def _work_together(self, owner: str, turns: list[Turn[_WaitingRequest]]) -> None:
         """Serve requests of one owner, in a thread. Who may keep it has one of its own."""
-        are_quick = self._append_together(turns)
-        for turn, is_quick in zip(turns, are_quick, strict=True):
-            if not is_quick:
+        found = self._find_answers(turns)
+        for turn, answer in zip(turns, found, strict=True):
+            if answer is False:
                 self._threads.give(partial(self._work, turn))
         served = [
-            (turn, answer_by_wsgi(self._django, turn.work.environ, turn.work.sender))
-            for turn in compress(turns, are_quick)
+            (turn, self._call_django(turn) if answer is True else answer)
+            for turn, answer in zip(turns, found, strict=True)
+            if answer is not False
         ]
         self._loop.call_soon_threadsafe(self._end_together, owner, len(turns), served)
 
-    def _append_together(self, turns: list[Turn[_WaitingRequest]]) -> Sequence[bool]:
-        """Return of each whether all that is left of it is its answer, or it is alone."""
-        if len(turns) == 1 or self._append_beforehand is None:
-            return [True] * len(turns)
+    def _find_answers(
+        self, turns: list[Turn[_WaitingRequest]]
+    ) -> Sequence[WebAnswer | bool]:
+        """Return what `answer_together` does. One that is alone keeps nobody up."""
+        answer_together = cast("AnswerTogether", self._answer_together)
         try:
-            return self._append_beforehand([turn.work.environ for turn in turns])
+            found = answer_together([turn.work.environ for turn in turns])
         except Exception as error:  # noqa: BLE001 - each of them is still answered
             _log(error)
-            return [False] * len(turns)
+            found = [False] * len(turns)
+        return [found[0] or True] if len(turns) == 1 else found
+
+    def _call_django(self, turn: Turn[_WaitingRequest]) -> AnswerOutcome:
+        return answer_by_wsgi(self._django, turn.work.environ, turn.work.sender)
 
     def _end_together(
         self,
@@ -336,7 +341,7 @@ class Application:
 
     def _work(self, turn: Turn[_WaitingRequest]) -> None:
         """Serve the request, in a thread."""
-        outcome = answer_by_wsgi(self._django, turn.work.environ, turn.work.sender)
+        outcome = self._call_django(turn)
         self._loop.call_soon_threadsafe(self._end, turn, outcome)
 
     def _end(self, turn: Turn[_WaitingRequest], outcome: AnswerOutcome) -> None:

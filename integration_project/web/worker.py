@@ -69,7 +69,7 @@ class Worker(BaseWorker):
             cast("WSGIApplication", self.wsgi),
             threads=self.cfg.threads,
             share=settings.APP_SHARE,
-            append_beforehand=getattr(self.wsgi, "append_beforehand", None),
+            answer_together=getattr(self.wsgi, "answer_together", None),
         )
         watch = connections.Connections(
             connections.raise_descriptor_limit(), application.bodies.evict_oldest

@@ -1,7 +1,7 @@
-"""A request with events that was read, and those of one moment appended before each is answered.
+"""Requests with events that were read, and appended together, before each is answered.
 
-The view does both itself for a request that comes alone. Whatever is found here to be wrong
-with a request, or fails, is left to the view, which meets the same and answers it.
+Whatever is found here to be wrong with a request, or fails, is left to the view, which meets
+the same and answers it. It reads and appends itself what nobody has before.
 """
 
 import logging
@@ -38,14 +38,14 @@ class EventsRead:
 
 
 def find_events_read(request: HttpRequest) -> EventsRead | None:
-    """Return what was read of the request already."""
-    return getattr(request, "events_read", None)
+    """Return what was read of the request already.
 
-
-def has_appended(request: HttpRequest) -> bool:
-    """Return whether the log has answered the request's events already, or cannot."""
-    read = find_events_read(request)
-    return read is not None and read.appended is not None
+    Raises the database's error that was met meanwhile: to ask again would take as long.
+    """
+    read: EventsRead | Error | None = getattr(request, "events_read", None)
+    if isinstance(read, Error):
+        raise read
+    return read
 
 
 def read_events(request: HttpRequest, key: ApiKey) -> EventsRead:
@@ -61,17 +61,17 @@ def append_beforehand(requests: Sequence[HttpRequest]) -> None:
     """
     taken = []
     for request in requests:
-        try:
-            read = _try_to_read(request)
-        except Error as error:
+        read = _try_to_read(request)
+        if read is None:
+            continue
+        # Django's class declares no such attribute.
+        request.events_read = read  # type: ignore[attr-defined]
+        if isinstance(read, Error):
             # One after the other would wait for a database that is away.
-            logger.warning("Requests are left alone (%s)", type(error).__name__)
+            logger.warning("Requests are left alone (%s)", type(read).__name__)
             return
-        if read is not None:
-            # Django's class declares no such attribute.
-            request.events_read = read  # type: ignore[attr-defined]
-            if not (read.strict or read.is_dry_run):
-                taken.append((request, read))
+        if not (read.strict or read.is_dry_run):
+            taken.append((request, read))
     appended = log.append_together(
         [
             log.Request(
@@ -84,15 +84,15 @@ def append_beforehand(requests: Sequence[HttpRequest]) -> None:
         read.appended = each
 
 
-def _try_to_read(request: HttpRequest) -> EventsRead | None:
+def _try_to_read(request: HttpRequest) -> EventsRead | Error | None:
     if find_fault_of_address(request) is not None:
         return None
     try:
         return read_events(request, authenticate(request))
     except ProblemError:
         return None
-    except Error:
-        raise
+    except Error as error:
+        return error
     except Exception as error:  # noqa: BLE001 - the view meets it again, and answers
         logger.warning("A request is read again (%s)", type(error).__name__)
         return None

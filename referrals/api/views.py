@@ -1,6 +1,5 @@
 """The API's addresses for events. Thin: read, call, answer."""
 
-from collections import Counter
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -9,7 +8,7 @@ import msgspec
 from django.http import HttpRequest, HttpResponse
 
 from referrals import destinations, log, people
-from referrals.api.answers import Receipt, StoredEvent, make_json_answer
+from referrals.api.answers import StoredEvent, make_json_answer
 from referrals.api.auth import require_key
 from referrals.api.body import read_body
 from referrals.api.body_people import decode_people, find_warnings
@@ -21,6 +20,13 @@ from referrals.api.problems import (
     NOT_FOUND,
     NOTHING_STORED,
     ProblemError,
+)
+from referrals.api.receipts import (
+    StatusCounts,
+    count_statuses,
+    is_nothing_stored,
+    list_log_fields,
+    make_receipt,
 )
 from referrals.api.refusal_counting import count_refusals
 from referrals.api.request_id import read_request_id
@@ -44,7 +50,7 @@ def receive_events(request: HttpRequest, key: ApiKey) -> HttpResponse:
     read = find_events_read(request) or read_events(request, key)
     if read.is_dry_run:
         dry_run = answer_dry_run(key.app, read.events, strict=read.strict)
-        counts = Counter(result.status for result in dry_run.results)
+        counts = count_statuses(dry_run.results)
         _require_success(counts, dry_run.results, strict=read.strict)
         return make_json_answer(dry_run)
     results = read.appended or _append(request, key, read.events, strict=read.strict)
@@ -130,17 +136,11 @@ def _answer_results(
     request: HttpRequest, key: ApiKey, results: Sequence[Result], *, strict: bool
 ) -> HttpResponse:
     """Answer what became of the events, or that nothing was stored."""
-    counts = Counter(result.status for result in results)
-    _note_for_log(request, key.app, counts)
+    counts = count_statuses(results)
+    # Django's class declares no such attribute; the log line reads it by this name.
+    request.log_fields = list_log_fields(key.app, counts)  # type: ignore[attr-defined]
     _require_success(counts, results, strict=strict)
-    receipt = Receipt(
-        accepted=counts[Status.ACCEPTED],
-        duplicates=counts[Status.DUPLICATE],
-        conflicts=counts[Status.CONFLICT],
-        rejected=counts[Status.REJECTED],
-        results=results,
-    )
-    return make_json_answer(receipt, HTTPStatus.ACCEPTED)
+    return make_json_answer(make_receipt(counts, results), HTTPStatus.ACCEPTED)
 
 
 def _warn(result: Result, warnings: tuple[str, ...]) -> Result:
@@ -149,19 +149,11 @@ def _warn(result: Result, warnings: tuple[str, ...]) -> Result:
     return msgspec.structs.replace(result, warnings=result.warnings + warnings)
 
 
-def _note_for_log(request: HttpRequest, app: App, counts: Counter[Status]) -> None:
-    """Add the app and the numbers of answers to the request's log line."""
-    fields = {"app": app.slug, **{str(status): n for status, n in counts.items()}}
-    # Django's class declares no such attribute; the log line reads it by this name.
-    request.log_fields = fields  # type: ignore[attr-defined]
-
-
 def _require_success(
-    counts: Counter[Status], results: Sequence[Any], *, strict: bool
+    counts: StatusCounts, results: Sequence[Any], *, strict: bool
 ) -> None:
     """Raise 422 where nothing was stored and the same request would fail again."""
-    refused = counts[Status.REJECTED] + counts[Status.CONFLICT]
-    if strict and refused:
+    if strict and (counts[Status.REJECTED] or counts[Status.CONFLICT]):
         raise ProblemError(NOTHING_STORED, STRICT, results=results)
-    if refused == len(results):
+    if is_nothing_stored(counts, len(results)):
         raise ProblemError(NOTHING_STORED, ALL_REFUSED, results=results)

@@ -8,7 +8,8 @@ import json
 import pytest
 from django.db import DataError, OperationalError, connection
 
-from integration_project.web.responses import answer_by_wsgi
+from integration_project.api_entry import ApiEntry
+from integration_project.web.responses import WebAnswer, answer_by_wsgi
 from integration_project.wsgi import application
 from referrals import log
 from referrals.api import auth
@@ -44,12 +45,21 @@ def post(key, body, *headers, query=b""):
 def answer(environ):
     outcome = answer_by_wsgi(application, environ, None)
     assert not isinstance(outcome, BaseException), outcome
+    return describe(outcome)
+
+
+def describe(outcome):
     return outcome.status, json.loads(outcome.body), dict(outcome.headers)
 
 
 def answer_together(*environs):
-    application.append_beforehand(environs)
-    return [answer(environ) for environ in environs]
+    """Answer requests as a thread of the web process does."""
+    return [
+        describe(found) if isinstance(found, WebAnswer) else answer(environ)
+        for environ, found in zip(
+            environs, application.answer_together(environs), strict=True
+        )
+    ]
 
 
 def statuses(answers):
@@ -192,17 +202,17 @@ def test_a_database_that_knows_no_key_is_asked_for_one_of_them(key):
 
     environs = [post(key, a_sent_event(id=name)) for name in "abc"]
     with connection.execute_wrapper(fail):
-        are_quick = application.append_beforehand(environs)
+        found = application.answer_together(environs)
 
-    assert are_quick == [False, False, False]
+    assert found == [True, False, False]
     assert len(asked) == 1
-    assert statuses(map(answer, environs)) == [202, 202, 202]
+    assert statuses(map(answer, environs)) == [503, 202, 202]
 
 
 def test_who_still_needs_the_database_is_named(key, monkeypatch):
     monkeypatch.setattr(together, "GROUP_EVENTS", 2)
 
-    assert application.append_beforehand(
+    found = application.answer_together(
         [
             post(key, a_sent_event(id="strict"), query=b"strict=1"),
             post(key, a_sent_event(id="a")),
@@ -212,7 +222,49 @@ def test_who_still_needs_the_database_is_named(key, monkeypatch):
             post(key, {}),
             post(key, a_sent_event(id="d")),
         ]
-    ) == [False, True, False, False, False, True, False]
+    )
+
+    assert [isinstance(each, WebAnswer) or each for each in found] == [
+        *(False, True, False, False, False, True, False)
+    ]
+    # Of which all was refused has the answer of a view.
+    assert found[5] is True
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_receipt_made_without_layers_is_that_of_the_layers(
+    key, scheme, settings, caplog
+):
+    settings.SECURE_HSTS_SECONDS = 60
+    entry = ApiEntry(application)
+    body = {
+        "events": [
+            a_sent_event(id="a"),
+            a_sent_event(id="a", channel="other"),
+            {},
+            a_sent_event(id="b", channel="carrier pigeon"),
+        ]
+    }
+    environs = [post(key, body, ("X-Request-Id", "one")) for _ in range(3)]
+    for environ in environs:
+        environ["wsgi.url_scheme"] = scheme
+    with caplog.at_level("INFO", "integration_project.request"):
+        answer(environs[0])
+        caplog.clear()
+        by_layers = answer_by_wsgi(entry, environs[1], None)
+        (quick,) = entry.answer_together(environs[2:])
+
+    assert isinstance(quick, WebAnswer)
+    assert quick == by_layers
+    assert json.loads(quick.body)["duplicates"] == 2
+    logged = [{**vars(record)} for record in caplog.records]
+    told = ("method", "path", "status", "app", "duplicate", "conflict", "rejected")
+    assert [[line[name] for name in told] for line in logged] == 2 * [
+        ["POST", "/v1/events", 202, "shop", 2, 1, 1]
+    ]
+    assert len({frozenset(line) for line in logged}) == 1
+    told = dict(quick.headers).get(b"strict-transport-security")
+    assert told == (b"max-age=60" if scheme == "https" else None)
 
 
 def test_what_fails_for_all_of_them_leaves_each_its_body(key, monkeypatch):
@@ -224,7 +276,7 @@ def test_what_fails_for_all_of_them_leaves_each_its_body(key, monkeypatch):
     with monkeypatch.context() as broken:
         broken.setattr(log, "append_together", fail)
         with pytest.raises(ZeroDivisionError):
-            application.append_beforehand(environs)
+            application.answer_together(environs)
     answers = [answer(each) for each in environs]
 
     assert statuses(answers) == [202, 400]
@@ -277,15 +329,41 @@ def test_a_company_of_many_leaves_the_last_to_themselves(key, appends, monkeypat
     assert appends == [2, 1]
 
 
-def test_a_key_that_ends_in_between_is_still_told_what_was_stored(app, key):
-    environ = post(key, a_sent_event(id="a"))
-    application.append_beforehand([environ])
+def test_a_key_that_ends_in_between_is_still_told_what_was_refused(app, key):
+    environ = post(key, {"events": [{}]})
+    assert application.answer_together([environ]) == [True]
     app.api_keys.update(revoked_at="2026-11-01T00:00:00Z")
     auth.clear_remembered_keys()
 
-    assert answer(environ)[0] == 202
+    assert answer(environ)[0] == 422
     assert answer(post(key, a_sent_event(id="b")))[0] == 401
 
 
 def test_an_append_of_nothing_is_nothing():
     assert log.append_together([]) == []
+
+
+def test_with_a_layer_of_somebody_elses_each_answer_passes_it(key, settings):
+    settings.MIDDLEWARE = [
+        "tests.integration.test_api_together.StampMiddleware",
+        *settings.MIDDLEWARE,
+    ]
+    entry = ApiEntry(application)
+    environ = post(key, a_sent_event(id="a"))
+
+    assert entry.answer_together([environ]) == [False]
+    assert ReferralEvent.objects.count() == 0
+    assert dict(answer_by_wsgi(entry, environ, None).headers)[b"x-stamp"] == b"yes"
+    assert ReferralEvent.objects.count() == 1
+
+
+class StampMiddleware:
+    """Middleware that a deployment has added."""
+
+    def __init__(self, get_response):
+        self._get_response = get_response
+
+    def __call__(self, request):
+        response = self._get_response(request)
+        response.headers["X-Stamp"] = "yes"
+        return response

@@ -138,7 +138,7 @@ def test_a_fault_of_ours_is_a_problem_that_error_trackers_hear_of(
     def broken(*_args, **_kwargs):
         raise KeyError(SECRET)
 
-    monkeypatch.setattr("referrals.log.append", broken)
+    monkeypatch.setattr("referrals.log.writer.store_drafts", broken)
     with pytest.raises(KeyError):
         # Django's client raises what `got_request_exception` tells it of.
         post(client, key)

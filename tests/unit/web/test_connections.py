@@ -15,11 +15,14 @@ from uvicorn.server import ServerState
 from integration_project.web import request_limits
 from integration_project.web.application import Application
 from integration_project.web.connections import Connection, Connections
+from integration_project.web.responses import WebAnswer
 from referrals.api import auth
 from referrals.keys import digest_key
 from referrals.models import ApiKey
 
 HEAD = b"Host: h\r\n"
+#: What is answered together, by query.
+RECEIPTS = {"receipt": WebAnswer(202, [(b"content-length", b"6")], b"stored")}
 DATE = b"Sun, 29 Nov 2026 00:00:00 GMT"
 ALIVE = b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n"
 
@@ -76,7 +79,7 @@ class Server:
             self.django,
             threads=threads,
             share=50,
-            append_beforehand=self._note_together,
+            answer_together=self._answer_together,
         )
         self.watch = Connections(100, self.application.bodies.evict_oldest)
         self.config = uvicorn.Config(
@@ -94,13 +97,17 @@ class Server:
         self.config.load()
         self.callers, self.connections = [], []
 
-    def _note_together(self, environs):
-        self.together.append([environ["QUERY_STRING"] for environ in environs])
-        if "fail" in self.together[-1]:
+    def _answer_together(self, environs):
+        queries = [environ["QUERY_STRING"] for environ in environs]
+        if "fail" in queries:
             raise ValueError
-        if "wait" in self.together[-1]:
-            self.django.may_go_on.clear()
-        return [query != "wait" for query in self.together[-1]]
+        if len(queries) > 1:
+            self.together.append(queries)
+            if "wait" in queries:
+                self.django.may_go_on.clear()
+        return [
+            RECEIPTS.get(query, query not in ("wait", "strict")) for query in queries
+        ]
 
     async def connect(self):
         """Return the caller's end, and the server's."""
@@ -206,6 +213,38 @@ def known_key(monkeypatch):
     return b"Authorization: Bearer rk_known"
 
 
+@pytest.mark.parametrize("name", [b"receipt", b"fail", b"strict", b""])
+def test_events_that_come_alone_are_answered_in_their_thread(known_key, name):
+    async def scenario(server, caller, _connection):
+        caller.send(a_post(b"/v1/events?" + name, known_key, body=b"1"))
+        status, _, body = await caller.answer()
+        await wait_until(lambda: not server.application._turns._owners)
+        return status, body, len(server.django.served)
+
+    assert run(scenario, threads=1) == (
+        (202, b"stored", 0) if name == b"receipt" else (200, b"/v1/events 1", 1)
+    )
+
+
+def test_who_is_answered_together_is_not_asked_of_django(known_key):
+    async def scenario(server, caller, _connection):
+        caller.send(a_post(b"/v1/events?wait", known_key))
+        await server.wait_for_thread()
+        others = [(await server.connect())[0] for _ in range(2)]
+        for each, name in zip(others, (b"receipt", b"other"), strict=True):
+            each.send(a_post(b"/v1/events?" + name, known_key, body=name))
+            await settled()
+        server.django.may_go_on.set()
+        await caller.answer()
+        answers = [await each.answer() for each in others]
+        return [(status, body) for status, _, body in answers], server.django.served
+
+    answers, served = run(scenario, threads=8)
+
+    assert answers == [(202, b"stored"), (200, b"/v1/events other")]
+    assert [body for _, body in served] == [b"body", b"other"]
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_events_that_come_while_others_are_served_share_a_thread(known_key, fails):
     names = [b"a", b"fail" if fails else b"b", b"c"]
@@ -223,7 +262,7 @@ def test_events_that_come_while_others_are_served_share_a_thread(known_key, fail
 
     answers, together = run(scenario, threads=8)
 
-    assert together == [[name.decode() for name in names]]
+    assert together == ([] if fails else [[name.decode() for name in names]])
     assert [(status, body) for status, _, body in answers] == [
         (200, b"/v1/events " + name) for name in names
     ]
