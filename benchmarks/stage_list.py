@@ -28,6 +28,8 @@ from clevertap_sync.delivery.settle import settle_result
 from clevertap_sync.delivery.work import Claim, MappedUpload, Sending
 from clevertap_sync.models import Integration
 from clevertap_sync.process import slots
+from integration_project.web.request_limits import HEAVY_BYTES
+from integration_project.web.responses import WebAnswer
 from integration_project.wsgi import application
 from referrals import log
 from referrals.api.body_events import decode_events
@@ -248,14 +250,17 @@ def _sign_install() -> Call:
 def _request(key: str, body: bytes) -> None:
     """Post events as a backend does."""
     headers = {"HTTP_AUTHORIZATION": f"Bearer {key}"}
-    _send_request(body, HTTPStatus.ACCEPTED, "/v1/events", headers)
+    if len(body) > HEAVY_BYTES:
+        _send_request(body, HTTPStatus.ACCEPTED, "/v1/events", headers)
+        return
+    (found,) = application.answer_together([_make_environ(body, "/v1/events", headers)])
+    if not isinstance(found, WebAnswer):
+        message = "The request has no receipt"
+        raise TypeError(message)
 
 
-def _send_request(
-    body: bytes, expected: HTTPStatus, path: str, headers: dict[str, str]
-) -> None:
-    """Send a request through everything that stands behind gunicorn."""
-    environ = {
+def _make_environ(body: bytes, path: str, headers: dict[str, str]) -> dict[str, Any]:
+    return {
         "REQUEST_METHOD": "POST",
         "PATH_INFO": path,
         "QUERY_STRING": "",
@@ -269,6 +274,13 @@ def _send_request(
         "wsgi.url_scheme": "http",
         **headers,
     }
+
+
+def _send_request(
+    body: bytes, expected: HTTPStatus, path: str, headers: dict[str, str]
+) -> None:
+    """Send a request through everything that stands behind gunicorn."""
+    environ = _make_environ(body, path, headers)
     statuses: list[str] = []
 
     def start(status: str, *_: object) -> Callable[[bytes], object]:
