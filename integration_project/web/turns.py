@@ -119,7 +119,7 @@ class Turns(Generic[Work]):
 
     def take(self) -> Turn[Work] | None:
         """Return the next turn, or None while no thread is free or no app may have one."""
-        if self._running == self._threads:
+        if self._running == self._threads or not self._owners_waiting:
             return None
         # The app with the fewest threads is first; among equals, the one that was served
         # longest ago.
