@@ -1,19 +1,22 @@
 """What is said of the events that the log has answered: to their caller, and in the log line."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from referrals.api.answers import Receipt, Trial
 from referrals.log import Result, Status
 from referrals.models import App
 
 StatusCounts = Mapping[Status, int]
+_NONE: Final = dict.fromkeys(Status, 0)
 
 
-def count_statuses(results: Sequence[Result | Trial]) -> Counter[Status]:
-    """Return how many events were answered so."""
-    return Counter([result.status for result in results])
+def count_statuses(results: Sequence[Result | Trial]) -> StatusCounts:
+    """Return how many events were answered so, for each status."""
+    counts = _NONE.copy()
+    for result in results:
+        counts[result.status] += 1
+    return counts
 
 
 def is_nothing_stored(counts: StatusCounts, number: int) -> bool:
@@ -34,4 +37,5 @@ def make_receipt(counts: StatusCounts, results: Sequence[Result]) -> Receipt:
 
 def list_log_fields(app: App, counts: StatusCounts) -> dict[str, Any]:
     """Return what the request's log line says beside its status: the app, and the numbers."""
-    return {"app": app.slug, **{str(status): n for status, n in counts.items()}}
+    numbers = {status.value: number for status, number in counts.items() if number}
+    return {"app": app.slug, **numbers}

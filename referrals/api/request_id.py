@@ -1,6 +1,5 @@
 """The name of a request, by which caller, answer and log lines find each other."""
 
-import base64
 import re
 import secrets
 from collections.abc import Callable
@@ -12,9 +11,12 @@ from referrals.api.edge import is_hook_path
 from referrals.keys import MORE_THAN_PREFIX
 
 HEADER: Final = "X-Request-Id"
-#: Bytes of chance in a name of ours: eighty bits never repeat. The log keeps it with each
-#: event, so that it is no longer than it has to be.
-_CHANCE: Final = 10
+#: Sixteen of 32 characters: eighty bits never repeat. The log keeps a name with each event, so
+#: that it is no longer than it has to be.
+_LENGTH: Final = 16
+_CHARACTERS: Final = b"abcdefghijklmnopqrstuvwxyz234567"
+#: Any byte → one of them, each as likely. Python's base32 takes five times as long.
+_NAMING: Final = bytes(_CHARACTERS[byte % len(_CHARACTERS)] for byte in range(256))
 # Visible ASCII only: the name goes into log lines and back into a header.
 ACCEPTABLE: Final = re.compile(r"[\x21-\x7e]{1,128}")
 
@@ -63,7 +65,7 @@ def choose_request_id(sent: str, path: str) -> str:
 
 def _make_name() -> str:
     """Return a new name: sixteen letters and digits."""
-    return base64.b32encode(secrets.token_bytes(_CHANCE)).decode().lower()
+    return secrets.token_bytes(_LENGTH).translate(_NAMING).decode()
 
 
 def _is_acceptable(name: str) -> bool:

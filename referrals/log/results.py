@@ -20,6 +20,9 @@ class Status(StrEnum):
     #: It is not in the log. `pointer` and `detail` say why.
     REJECTED = "rejected"
 
+    # That of `Enum` is Python, and each event's answer is counted.
+    __hash__ = str.__hash__
+
 
 class Result(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What became of one event of a request. `index` is its place there, from 0.
