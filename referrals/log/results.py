@@ -1,5 +1,7 @@
 """The answers to events that were appended."""
 
+from collections import Counter
+from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
@@ -21,6 +23,9 @@ class Status(StrEnum):
     REJECTED = "rejected"
 
 
+_STATUSES = tuple(Status)
+
+
 class Result(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What became of one event of a request. `index` is its place there, from 0.
 
@@ -36,6 +41,14 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     detail: str | None = None
     warnings: tuple[str, ...] = ()
     code: str | None = None
+
+
+def count_statuses(results: Sequence[Result]) -> Counter[Status]:
+    """Return how many results have each status that one of them has."""
+    # A `Counter` of all would ask each for its hash, which an enum computes in Python.
+    statuses = [result.status for result in results]
+    counts = {status: statuses.count(status) for status in _STATUSES}
+    return Counter({status: count for status, count in counts.items() if count})
 
 
 def make_rejected(index: int, problem: EventProblem) -> Result:
