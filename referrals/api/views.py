@@ -25,7 +25,7 @@ from referrals.api.problems import (
 from referrals.api.refusal_counting import count_refusals
 from referrals.api.request_id import read_request_id
 from referrals.api.switches import read_switches
-from referrals.log import Result, Status
+from referrals.log import Result, Status, count_statuses
 from referrals.models import ApiKey, App
 
 ALL_REFUSED = (
@@ -43,11 +43,13 @@ def receive_events(request: HttpRequest, key: ApiKey) -> HttpResponse:
     """Store the events of the request, and answer once they are committed."""
     read = find_events_read(request) or read_events(request, key)
     if read.is_dry_run:
-        dry_run = answer_dry_run(key.app, read.events, strict=read.strict)
+        dry_run = answer_dry_run(key.app, read.body.events, strict=read.strict)
         counts = Counter(result.status for result in dry_run.results)
         _require_success(counts, dry_run.results, strict=read.strict)
         return make_json_answer(dry_run)
-    results = read.appended or _append(request, key, read.events, strict=read.strict)
+    results = read.appended or _append(
+        request, key, read.body.events, strict=read.strict, forms=read.body.forms
+    )
     if isinstance(results, Exception):
         raise results
     return _answer_results(request, key, results, strict=read.strict)
@@ -115,7 +117,12 @@ def refuse_unknown_address(_request: HttpRequest) -> HttpResponse:
 
 
 def _append(
-    request: HttpRequest, key: ApiKey, events: Sequence[Incoming], *, strict: bool
+    request: HttpRequest,
+    key: ApiKey,
+    events: Sequence[Incoming],
+    *,
+    strict: bool,
+    forms: Sequence[bytes | None] = (),
 ) -> list[Result]:
     return log.append(
         key.app,
@@ -123,6 +130,7 @@ def _append(
         strict=strict,
         way=key.prefix,
         request_id=read_request_id(request),
+        forms=forms,
     )
 
 
@@ -130,7 +138,7 @@ def _answer_results(
     request: HttpRequest, key: ApiKey, results: Sequence[Result], *, strict: bool
 ) -> HttpResponse:
     """Answer what became of the events, or that nothing was stored."""
-    counts = Counter(result.status for result in results)
+    counts = count_statuses(results)
     _note_for_log(request, key.app, counts)
     _require_success(counts, results, strict=strict)
     receipt = Receipt(
