@@ -32,7 +32,7 @@ from integration_project.web.request_limits import HEAVY_BYTES
 from integration_project.web.responses import WebAnswer
 from integration_project.wsgi import application
 from referrals import log
-from referrals.api.body_events import decode_events
+from referrals.api.body_events import BodyEvents, decode_body
 from referrals.models import App, Source
 from referrals.secret import Secret
 from referrals.source_setup import create_source
@@ -87,7 +87,7 @@ class Steps:
     def decode(self) -> Step:
         """Prepare to read a body of a thousand events."""
         body = _body(1_000)
-        return lambda: decode_events(JSON, body)
+        return lambda: decode_body(JSON, body)
 
     @functools.cached_property
     def _source(self) -> Source:
@@ -103,8 +103,8 @@ class Steps:
         user: events.MakeUser = events.make_user,
     ) -> Step:
         """Prepare to append so many events, with the users that `user` makes."""
-        made = decode_events(JSON, _body(size, signals=signals, user=user))
-        return lambda: log.append(self._app, made, request_id=_REQUEST_ID)
+        made = decode_body(JSON, _body(size, signals=signals, user=user))
+        return lambda: self._append_body(made)
 
     def request(self, size: int) -> Step:
         """Prepare a request with so many events."""
@@ -178,8 +178,10 @@ class Steps:
         Integration.objects.update(cursor=log.read_head(self._app.pk))
         slots.clear_slots()
         if count:
-            made = decode_events(JSON, _body(count, user=user))
-            log.append(self._app, made, request_id=_REQUEST_ID)
+            self._append_body(decode_body(JSON, _body(count, user=user)))
+
+    def _append_body(self, made: BodyEvents) -> None:
+        log.append(self._app, made.events, request_id=_REQUEST_ID, forms=made.forms)
 
     def _claim(self) -> Claim:
         work = claim_next(self._integration.pk)

@@ -17,12 +17,12 @@ from integration_project.web.responses import WebAnswer
 from referrals.api.edge import EVENTS_PATH
 from referrals.api.events_read import EventsRead
 from referrals.api.receipts import (
-    count_statuses,
     is_nothing_stored,
     list_log_fields,
     make_receipt,
 )
 from referrals.api.request_id import read_request_id
+from referrals.log import count_statuses
 
 #: Middleware whose part is done here. With any other, each answer takes Django's way.
 LAYERS_OF_RECEIPTS: Final = (

@@ -4,6 +4,7 @@ Pure: imports no framework, and knows of no destination.
 """
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 
@@ -114,6 +115,7 @@ def find_referrals_without(side: Side) -> tuple[EventType, ...]:
     return tuple(each for each in REFERRAL_TYPES if side not in SIDES[each])
 
 
+@lru_cache(maxsize=1_024)
 def normalise_name(name: str) -> str:
     """Return `name` as names are compared: case and white space do not count."""
     return "".join(name.split()).casefold()

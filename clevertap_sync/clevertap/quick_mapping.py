@@ -33,7 +33,10 @@ from referrals.vocabulary import EventType, Side
 _CUSTOM: Final = EventType.CUSTOM.value
 _REFERRED: Final = Side.REFERRED
 # JSON writes these characters as they are, in a byte each; none of them is a blank.
-_PLAIN_IDENTITY: Final = re.compile(rf"[!#-\[\]-~]{{1,{limits.MAX_IDENTITY}}}")
+_LONG: Final = limits.MAX_IDENTITY
+_PLAIN_IDENTITY: Final = re.compile(rf"[!#-\[\]-~]{{1,{_LONG}}}")
+#: JSON writes it as it is, and other control characters as escapes.
+_DELETE: Final = "\x7f"
 #: More than an hour has seconds.
 _MOST_TIMES: Final = 4_096
 # Each takes a kilobyte. Long ones take up to 17, so their texts are counted as well: all that may be
@@ -53,6 +56,8 @@ _PATIENCE: Final = 32
 _events: Final = msgspec.json.Decoder(Event)
 #: Events with the same values have records that differ in people and time alone.
 _Kind = tuple[str | int | bytes | None, ...]
+#: An event's position, its body, and the request that brought it.
+Row = tuple[int, str, str]
 #: The side as a number, as itself, its records' name, what they end in, texts shortened there.
 #: They end in nothing where the settings keep them back. A tuple is unpacked in one go.
 _SeenSide = tuple[int, Side, str, str, int]
@@ -91,10 +96,11 @@ class QuickMapper:
 
     __slots__ = (
         "_decode",
-        "_is_plain",
+        "_is_by_identity",
         "_kept_back_kind",
         "_kind_bytes",
         "_kinds",
+        "_match",
         "_shelf",
         "_since",
         "_start",
@@ -103,7 +109,8 @@ class QuickMapper:
     def __init__(self, settings: MappingSettings) -> None:
         rules = make_identity_rules(settings)
         self._decode = _make_decoder(settings.identity_provider)
-        self._is_plain = (
+        self._is_by_identity = not rules.by_object_id
+        self._match = (
             limits.match_object_id if rules.by_object_id else _PLAIN_IDENTITY.fullmatch
         )
         self._start = rules.start.decode()
@@ -115,18 +122,18 @@ class QuickMapper:
 
     def map_rows(
         self,
-        rows: Iterable[tuple[int, str, str]],
+        rows: Iterable[Row],
         mapped: Records,
         look_closely: Callable[[int, str, str], object],
     ) -> None:
         """Add the events' records to `mapped`, in order; hand over each that is not quick.
 
-        A row is an event's position, its body, and the request that brought it. An upload has
-        a thousand records, so there are few calls.
+        An upload has a thousand records, so there are few calls.
         """
         decode, kinds, picks = self._decode, self._kinds, mapped.picks
         misses, last_request, left = 0, "", iter(rows)
-        for position, body, request_id in left:
+        for row in left:
+            position, body, request_id = row
             try:
                 event = decode(body)
                 time = _read_time(event.occurred_at)
@@ -143,7 +150,7 @@ class QuickMapper:
             if sides is None:
                 misses += 1
                 sides = self._learn_kind(kind, body)
-            if sides is None or not self._add(mapped, position, event, time, sides):
+            if sides is None or not self._add(mapped, row, event, time, sides):
                 misses += 1
                 look_closely(position, body, request_id)
             elif request_id and request_id != last_request and _ends(picks, position):
@@ -157,39 +164,44 @@ class QuickMapper:
     def _add(
         self,
         mapped: Records,
-        position: int,
+        row: Row,
         event: Any,  # noqa: ANN401 - as its decoder made it
         time: _Time,
         sides: tuple[_SeenSide, ...],
     ) -> bool:
         """Add an event's records. False, and nothing is added, where it is not quick."""
+        position, body, _ = row
         text, seconds, instant = time
         if event.test is self._kept_back_kind or (
             self._since is not None and instant < self._since
         ):
             return False
-        start, is_plain = self._start, self._is_plain
+        start, is_simple = self._start, self._is_by_identity and _is_simple(body)
         for number, side, name, ending, shortened in sides:
             person = event.referrer if number else event.user
             if person is None:
                 continue
+            pick = position * 2 + number
             if not ending:
-                mapped.kept_back.append(position * 2 + number)
+                mapped.kept_back.append(pick)
                 continue
-            identities = person.identities
-            if (
-                identities is None
-                or (identity := identities.sent) is None
-                or person.erased
-                or not is_plain(identity)
-                or (len(identity) <= _SHORT and limits.is_forbidden_identity(identity))
+            identity = person.identities.sent
+            if person.erased or not (
+                (is_simple and _SHORT < len(identity) <= _LONG and " " not in identity)
+                or self._is_plain(identity)
             ):
                 _take_back(mapped, position)
                 return False
             json = f'{start}"{identity}"{text}{ending}'.encode()
-            mapped.picks.append(position * 2 + number)
+            mapped.picks.append(pick)
             mapped.records.append(EventRecord(side, name, json, shortened, seconds))
         return True
+
+    def _is_plain(self, identity: str) -> bool:
+        """Return whether JSON writes an identity as it is, and CleverTap takes it for one."""
+        return self._match(identity) is not None and not (
+            len(identity) <= _SHORT and limits.is_forbidden_identity(identity)
+        )
 
     def _learn_kind(self, kind: _Kind, body: str) -> tuple[_SeenSide, ...] | None:
         """Remember what records of this kind have in common. None where it is not quick."""
@@ -228,6 +240,14 @@ def find_quick_mapper(settings: MappingSettings) -> QuickMapper | None:
         return QuickMapper(settings)
     except ValueError:  # msgspec reads no field with such a name
         return None
+
+
+def _is_simple(body: str) -> bool:
+    """Return whether the body's texts have nothing but visible ASCII and blanks.
+
+    Where none has an escape, none has a quote, a backslash or another control character.
+    """
+    return body.isascii() and "\\" not in body and _DELETE not in body
 
 
 def _name_custom_kind(event: Any) -> _Kind:  # noqa: ANN401 - as its decoder made it
@@ -273,11 +293,15 @@ def _read_time(occurred_at: str) -> _Time:
 def _make_decoder(provider: str) -> Callable[[str], Any]:
     """Return what decodes a `_PlainEvent`, and of its people the provider's identity alone."""
     identities = msgspec.defstruct(
-        "_Identities", [("sent", str | None, None)], rename={"sent": provider}, gc=False
+        "_Identities",
+        [("sent", str, "")],
+        rename={"sent": provider},
+        frozen=True,
+        gc=False,
     )
     person = msgspec.defstruct(
         "_Person",
-        [("identities", identities | None, None), ("erased", bool, False)],
+        [("identities", identities, identities()), ("erased", bool, False)],
         gc=False,
     )
     people = [("user", person | None, None), ("referrer", person | None, None)]

@@ -15,13 +15,12 @@ from django.http import HttpRequest
 from referrals import log
 from referrals.api.auth import authenticate
 from referrals.api.body import read_body
-from referrals.api.body_events import decode_events
+from referrals.api.body_events import BodyEvents, decode_body
 from referrals.api.edge import find_fault_of_address
 from referrals.api.problems import ProblemError
 from referrals.api.request_id import read_request_id
 from referrals.api.switches import read_switches
 from referrals.models import ApiKey
-from referrals.schema import EventProblem, IncomingEvent
 
 logger: Final = logging.getLogger(__name__)
 
@@ -33,7 +32,7 @@ class EventsRead:
     key: ApiKey
     strict: bool
     is_dry_run: bool
-    events: Sequence[IncomingEvent | EventProblem]
+    body: BodyEvents
     appended: log.Appended = None
 
 
@@ -51,7 +50,7 @@ def find_events_read(request: HttpRequest) -> EventsRead | None:
 def read_events(request: HttpRequest, key: ApiKey) -> EventsRead:
     """Read the request of the caller with this key. Raises `ProblemError`."""
     strict, is_dry_run = read_switches(request, "strict", "dry_run")
-    return EventsRead(key, strict, is_dry_run, decode_events(*read_body(request)))
+    return EventsRead(key, strict, is_dry_run, decode_body(*read_body(request)))
 
 
 def append_beforehand(requests: Sequence[HttpRequest]) -> None:
@@ -75,7 +74,11 @@ def append_beforehand(requests: Sequence[HttpRequest]) -> None:
     appended = log.append_together(
         [
             log.Request(
-                read.key.app, read.events, read.key.prefix, read_request_id(request)
+                read.key.app,
+                read.body.events,
+                read.key.prefix,
+                read_request_id(request),
+                read.body.forms,
             )
             for request, read in taken
         ]

@@ -1,22 +1,13 @@
 """What is said of the events that the log has answered: to their caller, and in the log line."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
-from referrals.api.answers import Receipt, Trial
+from referrals.api.answers import Receipt
 from referrals.log import Result, Status
 from referrals.models import App
 
 StatusCounts = Mapping[Status, int]
-_NONE: Final = dict.fromkeys(Status, 0)
-
-
-def count_statuses(results: Sequence[Result | Trial]) -> StatusCounts:
-    """Return how many events were answered so, for each status."""
-    counts = _NONE.copy()
-    for result in results:
-        counts[result.status] += 1
-    return counts
 
 
 def is_nothing_stored(counts: StatusCounts, number: int) -> bool:

@@ -33,7 +33,9 @@ def read_stream(request: HttpRequest, most: int = MAX_BODY_BYTES) -> bytes:
         raise _too_large(most)
     parts = []
     size = 0
-    while part := _next_part(request):
+    # Where all of it is here, it is taken in one go, without a copy.
+    at_once = max(READ_BYTES, length or 0)
+    while part := _next_part(request, at_once):
         parts.append(part)
         size += len(part)
     if length is not None and size < length:
@@ -49,9 +51,9 @@ def read_stated_length(request: HttpRequest) -> int | None:
     return int(text.lstrip("0")[:LENGTH_DIGITS] or 0)
 
 
-def _next_part(source: ByteSource) -> bytes:
+def _next_part(source: ByteSource, size: int) -> bytes:
     try:
-        return source.read(READ_BYTES)
+        return source.read(size)
     except Exception as error:  # every server has its own errors for a broken body
         raise _incomplete() from error
 

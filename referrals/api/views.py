@@ -23,7 +23,6 @@ from referrals.api.problems import (
 )
 from referrals.api.receipts import (
     StatusCounts,
-    count_statuses,
     is_nothing_stored,
     list_log_fields,
     make_receipt,
@@ -31,7 +30,7 @@ from referrals.api.receipts import (
 from referrals.api.refusal_counting import count_refusals
 from referrals.api.request_id import read_request_id
 from referrals.api.switches import read_switches
-from referrals.log import Result, Status
+from referrals.log import Result, Status, count_statuses
 from referrals.models import ApiKey, App
 
 ALL_REFUSED = (
@@ -49,11 +48,13 @@ def receive_events(request: HttpRequest, key: ApiKey) -> HttpResponse:
     """Store the events of the request, and answer once they are committed."""
     read = find_events_read(request) or read_events(request, key)
     if read.is_dry_run:
-        dry_run = answer_dry_run(key.app, read.events, strict=read.strict)
+        dry_run = answer_dry_run(key.app, read.body.events, strict=read.strict)
         counts = count_statuses(dry_run.results)
         _require_success(counts, dry_run.results, strict=read.strict)
         return make_json_answer(dry_run)
-    results = read.appended or _append(request, key, read.events, strict=read.strict)
+    results = read.appended or _append(
+        request, key, read.body.events, strict=read.strict, forms=read.body.forms
+    )
     if isinstance(results, Exception):
         raise results
     return _answer_results(request, key, results, strict=read.strict)
@@ -121,7 +122,12 @@ def refuse_unknown_address(_request: HttpRequest) -> HttpResponse:
 
 
 def _append(
-    request: HttpRequest, key: ApiKey, events: Sequence[Incoming], *, strict: bool
+    request: HttpRequest,
+    key: ApiKey,
+    events: Sequence[Incoming],
+    *,
+    strict: bool,
+    forms: Sequence[bytes | None] = (),
 ) -> list[Result]:
     return log.append(
         key.app,
@@ -129,6 +135,7 @@ def _append(
         strict=strict,
         way=key.prefix,
         request_id=read_request_id(request),
+        forms=forms,
     )
 
 

@@ -34,7 +34,7 @@ from referrals.log.reader import (
     select_received_at,
 )
 from referrals.log.removal import erase_people, remove_sightings, trim_log
-from referrals.log.results import Result, Status
+from referrals.log.results import Result, Status, count_statuses
 from referrals.log.together import Appended, Request, append_together
 from referrals.log.writer import (
     ArchivedAppError,
@@ -59,6 +59,7 @@ __all__ = [
     "append_prepared",
     "append_together",
     "build_head_sql",
+    "count_statuses",
     "decode_event",
     "decode_events",
     "erase_people",

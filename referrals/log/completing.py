@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
 from referrals.fraud import SightingMemory
 from referrals.log.drafts import Draft, judge_event
-from referrals.log.rows import LogRow, build_row
+from referrals.log.rows import LogRow, build_rows
+from referrals.schema import Event
 from referrals.vocabulary import EventType, normalise_name
+
+_CUSTOM: Final = EventType.CUSTOM
 
 
 def complete_rows(
@@ -21,36 +25,42 @@ def complete_rows(
 
     Installs are judged in the order in which they happened, whatever their order here.
     """
-    installs = [draft for draft in fresh if draft.sightings]
+    incomplete = [draft for draft in fresh if isinstance(draft.content, Event)]
+    installs = [draft for draft in incomplete if draft.sightings]
     installs.sort(key=lambda draft: _tell_order(draft, now))
-    judged = {
-        draft.key: complete_row(draft, now, numbers, earlier) for draft in installs
+    others = [draft for draft in incomplete if not draft.sightings]
+    events = {
+        draft.key: _complete_event(draft, now, numbers, earlier)
+        for draft in (*installs, *others)
     }
+    made = iter(
+        build_rows(
+            [events[draft.key] for draft in incomplete],
+            [draft.fingerprint for draft in incomplete],
+            [draft.request_id for draft in incomplete],
+        )
+    )
     return [
-        draft.content
-        if isinstance(draft.content, LogRow)
-        else judged.get(draft.key) or complete_row(draft, now, numbers, earlier)
+        draft.content if isinstance(draft.content, LogRow) else next(made)
         for draft in fresh
     ]
 
 
-def complete_row(
+def _complete_event(
     draft: Draft, now: datetime, numbers: Mapping[str, int], earlier: SightingMemory
-) -> LogRow:
-    """Return the row of a draft, and add its sightings to `earlier`, if it had no row."""
-    event = draft.content
-    if isinstance(event, LogRow):
-        return event
+) -> Event:
+    """Return the event of a draft that has no row; add its sightings to `earlier`."""
+    event: Event = draft.content  # type: ignore[assignment] # or it would be complete
     if not draft.has_time:
         event = msgspec.structs.replace(event, occurred_at=now)
-    if event.type is EventType.CUSTOM:
+    if event.type is _CUSTOM:
         number = numbers[normalise_name(event.name)]
         event = msgspec.structs.replace(event, name_number=number)
     if not draft.has_status:
         event = judge_event(event, draft.rules, draft.sightings, earlier)
     for seen in draft.sightings:
         earlier.add(seen, event.occurred_at)
-    return build_row(event, draft.fingerprint, draft.request_id)
+    return event
 
 
 def _tell_order(draft: Draft, now: datetime) -> tuple[datetime, str]:

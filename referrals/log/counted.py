@@ -1,6 +1,5 @@
 """Counts the log's answers, for `ingest`."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Final
@@ -9,7 +8,7 @@ from django.db import connection, transaction
 
 from referrals.ingest.background import count_ingest
 from referrals.ingest.counter import CountKey, IngestOutcome, redact_pointer
-from referrals.log.results import Result, Status
+from referrals.log.results import Result, Status, count_statuses
 from referrals.models import is_way_of_source
 from referrals.refusals import Code
 
@@ -49,7 +48,7 @@ def count_archived(app_id: int, way: str, number: int, detail: str) -> None:
 def _count(
     app_id: int, way: str, answers: Sequence[Result], *, may_differ: bool
 ) -> None:
-    statuses = Counter([answer.status for answer in answers])
+    statuses = count_statuses(answers)
     if may_differ and (number := statuses.pop(Status.CONFLICT, 0)):
         count_ingest(
             CountKey(app_id, way, IngestOutcome.DUPLICATE, Code.CONFLICT), number
@@ -57,7 +56,7 @@ def _count(
     for status, outcome in _TAKEN.items():
         if number := statuses.pop(status, 0):
             count_ingest(CountKey(app_id, way, outcome), number)
-    if statuses:
+    if any(statuses.values()):
         _count_refused(app_id, way, answers, may_differ=may_differ)
 
 

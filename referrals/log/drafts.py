@@ -2,21 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Final
 
 import msgspec
 
 from referrals import fraud, fraud_signals, hashing
+from referrals.event_forms import make_forms
 from referrals.fraud import NO_SIGHTINGS, SightingKey, SightingMemory
 from referrals.fraud_rules import FraudRules
-from referrals.json_lines import encode_each
 from referrals.log.plain_contents import make_plain_contents
 from referrals.log.rows import LogRow, build_row
 from referrals.models import App
 from referrals.schema import Event, IncomingEvent, build_event, list_warnings
 from referrals.vocabulary import EventType
 
-_encoder = msgspec.json.Encoder(order="deterministic")
-_CUSTOM = EventType.CUSTOM
+#: Of the events of a request their forms, as `event_forms` makes them; None where one is not
+#: made yet, or nothing where none is.
+Forms = Sequence[bytes | None]
+
+_CUSTOM: Final = EventType.CUSTOM
+#: So many events, with all that is made of them, stay in a core's own memory.
+_AT_ONCE: Final = 100
 
 
 class Draft(msgspec.Struct, frozen=True, gc=False):
@@ -85,45 +91,43 @@ def prepare_for_later(
     fingerprint = hashing.make_fingerprinter(app.pk)
     prepared = prepare_events(app, events, received_at)
     return [
-        PreparedEvent(
-            fingerprint(_encoder.encode(incoming)),
-            event,
-            incoming.status is not None,
-            request_id,
+        PreparedEvent(fingerprint(form), event, incoming.status is not None, request_id)
+        for incoming, form, event in zip(
+            events, make_forms(events), prepared, strict=True
         )
-        for incoming, event in zip(events, prepared, strict=True)
     ]
 
 
 def make_drafts(
-    app: App, good: Mapping[int, IncomingEvent], *, request_id: str = ""
+    app: App,
+    good: Mapping[int, IncomingEvent],
+    *,
+    request_id: str = "",
+    forms: Forms = (),
 ) -> list[Draft]:
-    """Return the `good` events of a request, which come by their index, as drafts."""
-    events = list(good.values())
-    # Neither key order nor blanks nor the spelling of an instant differ in these, and a
-    # default of a later release changes nothing.
-    forms = encode_each(_encoder, events)
-    fingerprints = list(map(hashing.make_fingerprinter(app.pk), forms))
-    contents = make_plain_contents(events, forms, fingerprints, request_id)
+    """Return the `good` events of a request, which come by their index, as drafts.
+
+    `forms` are those of all events of the request.
+    """
     maker = _Maker(app, request_id)
-    rules = maker.rules
-    return [
-        maker.make(index, event, fingerprint)
-        if content is None
-        else Draft(
-            index,
-            event.id,
-            event.type,
-            fingerprint,
-            content,
-            rules,
-            has_status=True,
-            request_id=request_id,
-        )
-        for index, event, fingerprint, content in zip(
-            good, events, fingerprints, contents, strict=True
-        )
-    ]
+    indexes, events = list(good), list(good.values())
+    made = _complete_forms(events, [forms[index] for index in good] if forms else ())
+    drafts: list[Draft] = []
+    for start in range(0, len(events), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        drafts += maker.make_some(indexes[some], events[some], made[some])
+    return drafts
+
+
+def _complete_forms(events: Sequence[IncomingEvent], forms: Forms) -> Sequence[bytes]:
+    """Return the form of each event, making those that are not made yet."""
+    if not forms:
+        return make_forms(events)
+    if None not in forms:
+        return forms  # type: ignore[return-value] # none is None
+    missing = [event for event, form in zip(events, forms, strict=True) if form is None]
+    made = iter(make_forms(missing))
+    return [next(made) if form is None else form for form in forms]
 
 
 def make_prepared_drafts(app: App, events: Sequence[PreparedEvent]) -> list[Draft]:
@@ -150,17 +154,46 @@ def make_prepared_drafts(app: App, events: Sequence[PreparedEvent]) -> list[Draf
 
 
 class _Maker:
-    """Makes drafts of the events of one request that are not kept as they were sent."""
+    """Makes drafts of the events of one request."""
 
     def __init__(self, app: App, request_id: str) -> None:
-        self.rules = app.fraud_rules
+        self._rules = app.fraud_rules
+        self._fingerprint = hashing.make_fingerprinter(app.pk)
         self._request_id = request_id
         self._received_at = datetime.now(UTC)
         self._hash_signal = hashing.make_signal_hasher(app.pk)
         self._ignored = fraud_signals.parse_networks(app.ignored_networks)
 
-    def make(self, index: int, incoming: IncomingEvent, fingerprint: str) -> Draft:
-        """Return the draft of a good event."""
+    def make_some(
+        self,
+        indexes: Sequence[int],
+        events: Sequence[IncomingEvent],
+        forms: Sequence[bytes],
+    ) -> list[Draft]:
+        """Return the drafts of good events, which come with their indexes and forms."""
+        fingerprints = list(map(self._fingerprint, forms))
+        request_id, rules = self._request_id, self._rules
+        contents = make_plain_contents(events, forms, fingerprints, request_id)
+        return [
+            self._make(index, event, fingerprint)
+            if content is None
+            else Draft(
+                index,
+                event.id,
+                event.type,
+                fingerprint,
+                content,
+                rules,
+                has_status=True,
+                request_id=request_id,
+            )
+            for index, event, fingerprint, content in zip(
+                indexes, events, fingerprints, contents, strict=True
+            )
+        ]
+
+    def _make(self, index: int, incoming: IncomingEvent, fingerprint: str) -> Draft:
+        """Return the draft of a good event that is not kept as it was sent."""
         event = build_event(
             incoming,
             received_at=self._received_at,
@@ -173,7 +206,7 @@ class _Maker:
         content: LogRow | Event = event
         if not sightings and event.type is not _CUSTOM and has_time:
             if not has_status:
-                event = judge_event(event, self.rules)
+                event = judge_event(event, self._rules)
             content = build_row(event, fingerprint, self._request_id)
         return Draft(
             index,
@@ -181,7 +214,7 @@ class _Maker:
             incoming.type,
             fingerprint,
             content,
-            self.rules,
+            self._rules,
             sightings,
             list_warnings(incoming),
             has_time=has_time,

@@ -7,6 +7,7 @@ of five. A process that freezes meanwhile holds no lock.
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from typing import Final
 
 from django.db import OperationalError, connection, transaction
@@ -15,10 +16,10 @@ from referrals import failpoints
 from referrals.failpoints import Place
 from referrals.fraud import NO_SIGHTINGS
 from referrals.log import postgresql
-from referrals.log.completing import complete_row
+from referrals.log.completing import complete_rows
 from referrals.log.drafts import Draft
 from referrals.log.names import recall_numbers
-from referrals.log.rows import LogRow, LogTip
+from referrals.log.rows import LogTip
 
 #: From here on COPY costs the database less than the function's JSON.
 MOST_EVENTS: Final = 32
@@ -35,7 +36,8 @@ def store_at_once(app_id: int, drafts: Sequence[Draft]) -> LogTip | None:
     numbers = recall_numbers(app_id, [draft.content for draft in drafts])
     if numbers is None:
         return None
-    rows = [_complete_row(draft, numbers) for draft in drafts]
+    # None has a time of receipt in place of its own.
+    rows = complete_rows(drafts, datetime.now(UTC), numbers, NO_SIGHTINGS)
     # An error leaves the caller's transaction as it was.
     inner = transaction.atomic() if connection.in_atomic_block else nullcontext()
     try:
@@ -62,7 +64,3 @@ def _are_simple(drafts: Sequence[Draft]) -> bool:
         # A fault between write and commit needs the two apart.
         and not failpoints.is_armed(Place.APPEND_WRITTEN)
     )
-
-
-def _complete_row(draft: Draft, numbers: dict[str, int]) -> LogRow:
-    return complete_row(draft, draft.content.occurred_at, numbers, NO_SIGHTINGS)

@@ -31,39 +31,19 @@ def make_plain_contents(
     keeps it. Neither has to be judged. `forms` are the events as JSON, of which the
     `fingerprints` were made.
     """
-    are_plain = [
-        is_plain and _is_plain(event)
-        for event, is_plain in zip(events, _find_plain_texts(forms), strict=True)
+    are_plain = _find_plain(events, forms)
+    kept = [
+        event
+        for event, is_plain in zip(events, are_plain, strict=True)
+        if is_plain and event.type is not _CUSTOM
     ]
-    rows = iter(
-        _make_rows(
-            [
-                (event, fingerprint)
-                for event, fingerprint, is_plain in zip(
-                    events, fingerprints, are_plain, strict=True
-                )
-                if is_plain and event.type is not _CUSTOM
-            ],
-            request_id,
-        )
-    )
+    bodies = iter(encode_each(_encoder, kept))
     return [
         None
         if not is_plain
         else _build_custom(event)
         if event.type is _CUSTOM
-        else next(rows)
-        for event, is_plain in zip(events, are_plain, strict=True)
-    ]
-
-
-def _make_rows(
-    plain: Sequence[tuple[IncomingEvent, str]], request_id: str
-) -> list[LogRow]:
-    """Return the rows of plain events, which come with their fingerprints."""
-    bodies = encode_each(_encoder, [event for event, _ in plain])
-    return [
-        LogRow(
+        else LogRow(
             event.id,
             fingerprint,
             event.occurred_at,  # type: ignore[arg-type] # no plain one is without
@@ -72,10 +52,22 @@ def _make_rows(
             event.channel or "",
             _VALID,
             event.test is True,
-            msgspec.Raw(body),
+            msgspec.Raw(next(bodies)),
             request_id,
         )
-        for (event, fingerprint), body in zip(plain, bodies, strict=True)
+        for event, fingerprint, is_plain in zip(
+            events, fingerprints, are_plain, strict=True
+        )
+    ]
+
+
+def _find_plain(
+    events: Sequence[IncomingEvent], forms: Sequence[bytes]
+) -> Sequence[bool]:
+    """Say of each event whether it is kept as it was sent."""
+    return [
+        is_plain and _is_plain(event)
+        for event, is_plain in zip(events, _find_plain_texts(forms), strict=True)
     ]
 
 
@@ -102,6 +94,8 @@ def _find_plain_texts(forms: Sequence[bytes]) -> Iterable[bool]:
     """Say of each form whether none of its texts surely has a blank around it, seen or not."""
     together = b"".join(forms)
     if together.isascii() and b"\\" not in together:
+        if b" " not in together:
+            return [True] * len(forms)
         return (b" " not in form or _has_blanks_within(form) for form in forms)
     return (
         form.isascii() and b"\\" not in form and _has_blanks_within(form)
@@ -115,6 +109,7 @@ def _has_blanks_within(form: bytes) -> bool:
 
 def _is_plain(event: IncomingEvent) -> bool:
     """Return whether it has no other warning, and building and judging it add nothing."""
+    user, referrer = event.user, event.referrer
     return (
         event.occurred_at is not None
         and (event.type is _CUSTOM or (event.name is None and event.event_data is None))
@@ -124,28 +119,22 @@ def _is_plain(event: IncomingEvent) -> bool:
         and (event.channel is None or event.channel in INVITE_CHANNELS)
         # What has lost digits has a warning.
         and type(event) is IncomingEvent
-        and _have_nothing_in_common(event.user, event.referrer)
-    )
-
-
-def _have_nothing_in_common(
-    user: IncomingPerson | None, referrer: IncomingPerson | str | None
-) -> bool:
-    """Return whether both have identities alone, none of which are the other's."""
-    if type(referrer) is not IncomingPerson or _has_more(referrer):
-        return False
-    if user is None:
-        return True
-    return not _has_more(user) and set(user.identities.values()).isdisjoint(  # type: ignore[union-attr] # not None
-        referrer.identities.values()  # type: ignore[union-attr]
-    )
-
-
-def _has_more(person: IncomingPerson) -> bool:
-    """Return whether more is told of the person than identities."""
-    return (
-        person.ip is not None
-        or person.device_id is not None
-        or person.advertising_id is not None
-        or person.identities is None
+        # Of both, identities alone are told, and none of one's are the other's.
+        and type(referrer) is IncomingPerson
+        and referrer.ip is None
+        and referrer.device_id is None
+        and referrer.advertising_id is None
+        and referrer.identities is not None
+        and (
+            user is None
+            or (
+                user.ip is None
+                and user.device_id is None
+                and user.advertising_id is None
+                and user.identities is not None
+                and set(user.identities.values()).isdisjoint(
+                    referrer.identities.values()
+                )
+            )
+        )
     )

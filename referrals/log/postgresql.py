@@ -66,6 +66,7 @@ _COPY = """
 # Reference: https://www.postgresql.org/docs/current/sql-copy.html (text format)
 _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 _encode_lines = msgspec.json.Encoder().encode_lines
+_SPELT = ("false", "true")
 #: More at a time would be no faster.
 _ROWS_AT_ONCE = 100
 _SELECT_SIGHTINGS = """
@@ -190,46 +191,46 @@ def insert_rows(
 
 def make_lines(app_id: int, end: LogEnd, rows: list[LogRow]) -> Iterator[bytes]:
     """Yield `rows` as COPY reads them, some at a time: a request may bring 8 MB of them."""
-    shared = f"\t{app_id}\t{end.now}\t"
+    shared = f"\t{app_id}\t{end.now}"
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         some = rows[start : start + _ROWS_AT_ONCE]
         yield _format_rows(end.head + 1 + start, shared, some)
 
 
 def _format_rows(first: int, shared: str, rows: list[LogRow]) -> bytes:
-    """Return the lines of `rows`, from the position `first` on.
+    """Return the lines of `rows`, from the position `first` on."""
+    lines = _join_columns(first, shared, rows)
+    # Names, channels and keys stand in the bodies as well, where JSON escapes what COPY does.
+    if b"\\" in lines:
+        lines = _join_columns(first, shared, list(map(_escape_for_copy, rows)))
+    return lines
 
-    Bodies stay bytes: of a text with one emoji, each character takes four.
+
+def _join_columns(first: int, shared: str, rows: list[LogRow]) -> bytes:
+    """Return the lines of rows in which nothing has to be escaped any more.
+
+    Bodies stay bytes: of a text with one emoji, each character takes four. And the texts are
+    joined as they are: to format an enum's member asks Python for its text.
     """
-    bodies = b"\n".join([row.body for row in rows])
-    if _has_backslash(bodies, rows):
-        bodies = bodies.replace(b"\\", rb"\\")
-        rows = list(map(_escape_for_copy, rows))
     times = _encode_lines([row.occurred_at for row in rows]).decode().replace('"', "")
     columns = [
-        f"{position}{shared}{row.key}\t{row.fingerprint}\t{time}\t{row.type}\t{row.name}"
-        f"\t{row.channel}\t{row.status}\t{row.test}\t{row.request_id}\t".encode()
+        "\t".join(
+            (
+                *(f"{position}{shared}", row.key, row.fingerprint, time, row.type),
+                *(row.name, row.channel, row.status, _SPELT[row.test]),
+                *(row.request_id, ""),
+            )
+        ).encode()
         for position, row, time in zip(
             count(first), rows, times.split("\n"), strict=False
         )
     ]
-    return b"".join(
-        chain.from_iterable(zip(columns, bodies.split(b"\n"), repeat(b"\n")))
-    )
-
-
-def _has_backslash(bodies: bytes, rows: list[LogRow]) -> bool:
-    """Return whether anything in `rows`, which have these bodies, has to be escaped.
-
-    Names, channels and keys stand in the bodies as well, where JSON escapes what COPY does.
-    """
-    return b"\\" in bodies or any(
-        "\\" in request_id for request_id in {row.request_id for row in rows}
-    )
+    bodies = [row.body for row in rows]
+    return b"".join(chain.from_iterable(zip(columns, bodies, repeat(b"\n"))))
 
 
 def _escape_for_copy(row: LogRow) -> LogRow:
-    """Return the row with its texts but for the body as COPY reads them.
+    """Return the row with its texts as COPY reads them.
 
     Only a name or a channel can hold a tab or a line's end.
     """
@@ -239,6 +240,7 @@ def _escape_for_copy(row: LogRow) -> LogRow:
         name=row.name.translate(_ESCAPES),
         channel=row.channel.translate(_ESCAPES),
         request_id=row.request_id.translate(_ESCAPES),
+        body=msgspec.Raw(bytes(row.body).replace(b"\\", rb"\\")),
     )
 
 

@@ -1,6 +1,8 @@
 """The answers to events that were appended."""
 
+from collections.abc import Sequence
 from enum import StrEnum
+from typing import Final, Protocol
 
 import msgspec
 
@@ -24,6 +26,9 @@ class Status(StrEnum):
     __hash__ = str.__hash__
 
 
+_STATUSES: Final = tuple(Status)
+
+
 class Result(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What became of one event of a request. `index` is its place there, from 0.
 
@@ -39,6 +44,17 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     detail: str | None = None
     warnings: tuple[str, ...] = ()
     code: str | None = None
+
+
+class _HasStatus(Protocol):
+    @property
+    def status(self) -> Status: ...
+
+
+def count_statuses(results: Sequence[_HasStatus]) -> dict[Status, int]:
+    """Return how many results have each of the statuses."""
+    statuses = [result.status for result in results]
+    return {status: statuses.count(status) for status in _STATUSES}
 
 
 def make_rejected(index: int, problem: EventProblem) -> Result:

@@ -1,5 +1,6 @@
 """The values that the log exchanges with its databases: rows, and the log's end."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
@@ -7,6 +8,7 @@ import msgspec
 from django.db.backends.utils import CursorWrapper
 
 from referrals.fraud.memory import SeenAt
+from referrals.json_lines import encode_each
 from referrals.schema import Event
 
 # The columns repeat what pages search by; the body has the whole text.
@@ -92,18 +94,32 @@ class Dialect(Protocol):
 
 def build_row(event: Event, fingerprint: str, request_id: str) -> LogRow:
     """Return the row that keeps `event`, which a request brought, or none: `""`."""
-    return LogRow(
-        key=event.id,
-        fingerprint=fingerprint,
-        occurred_at=event.occurred_at,
-        type=event.type,
-        name=event.name,
-        channel=(event.channel or "")[:COLUMN_CHARACTERS],
-        status=event.status,
-        test=event.test,
-        body=msgspec.Raw(_encoder.encode(event)),
-        request_id=request_id,
-    )
+    [row] = build_rows([event], [fingerprint], [request_id])
+    return row
+
+
+def build_rows(
+    events: Sequence[Event], fingerprints: Sequence[str], request_ids: Sequence[str]
+) -> list[LogRow]:
+    """Return the rows that keep `events`, each with its fingerprint and its request."""
+    bodies = encode_each(_encoder, events)
+    return [
+        LogRow(
+            event.id,
+            fingerprint,
+            event.occurred_at,
+            event.type,
+            event.name,
+            (event.channel or "")[:COLUMN_CHARACTERS],
+            event.status,
+            event.test,
+            msgspec.Raw(body),
+            request_id,
+        )
+        for event, fingerprint, request_id, body in zip(
+            events, fingerprints, request_ids, bodies, strict=True
+        )
+    ]
 
 
 def choose_time_of_receipt(last: datetime | None, clock: datetime) -> datetime:

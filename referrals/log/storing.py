@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Final
 
 from django.db import connection, transaction
 
@@ -21,6 +22,10 @@ from referrals.signals import events_recorded
 from referrals.vocabulary import EventType
 
 Answers = Sequence[Result]
+# To look a member up in its enum takes as long as to make an answer.
+_ACCEPTED: Final = Status.ACCEPTED
+_DUPLICATE: Final = Status.DUPLICATE
+_IDENTIFY: Final = EventType.IDENTIFY
 #: Gets the answers right after the commit, before a worker is rung.
 Committed = Callable[[Answers], None]
 
@@ -90,7 +95,7 @@ def _decide(
     """Return the new drafts, and the answer to each draft. Pure, given the log's end."""
     if not end.found and len({draft.key for draft in drafts}) == len(drafts):
         return drafts, [
-            _make_answer(draft, Status.ACCEPTED, position)
+            Result(draft.index, draft.key, _ACCEPTED, position, warnings=draft.warnings)
             for position, draft in enumerate(drafts, end.head + 1)
         ]
     found = dict(end.found)
@@ -102,9 +107,9 @@ def _decide(
         if stored is None:
             fresh.append(draft)
             stored = found[key] = FoundEvent(end.head + len(fresh), draft.fingerprint)
-            answer = _make_answer(draft, Status.ACCEPTED, stored.position)
+            answer = _make_answer(draft, _ACCEPTED, stored.position)
         elif stored.fingerprint in (None, draft.fingerprint):
-            answer = _make_answer(draft, Status.DUPLICATE, stored.position)
+            answer = _make_answer(draft, _DUPLICATE, stored.position)
         else:
             answer = make_conflict(draft.index, key, stored.position)
         answers.append(answer)
@@ -117,7 +122,7 @@ def _make_answer(draft: Draft, status: Status, position: int) -> Result:
 
 def _ring_after_commit(app_id: int, before: int, fresh: Sequence[Draft]) -> None:
     """Ring once `fresh`, which come after the head `before`, are committed."""
-    only_people = all(draft.type is EventType.IDENTIFY for draft in fresh)
+    only_people = all(draft.type is _IDENTIFY for draft in fresh)
     head = before + len(fresh)
 
     def ring() -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 from referrals.log.counted import count_answers
-from referrals.log.drafts import Draft, make_drafts
+from referrals.log.drafts import Draft, Forms, make_drafts
 from referrals.log.results import Result
 from referrals.log.writer import (
     GROUP_EVENTS,
@@ -28,6 +28,7 @@ class Request:
     events: Sequence[Sendable]
     way: str
     request_id: str
+    forms: Forms = ()
 
 
 #: The answers to a request's events, or why there are none; None: nothing was tried.
@@ -85,7 +86,9 @@ def _check(request: Request) -> _Checked | Exception:
     try:
         refuse_archived(request.app, request.way, len(request.events))
         good, refused = check_each(request.events, strict=False)
-        drafts = make_drafts(request.app, good, request_id=request.request_id)
+        drafts = make_drafts(
+            request.app, good, request_id=request.request_id, forms=request.forms
+        )
     except Exception as error:  # noqa: BLE001 - the request's own to raise
         return error
     return _Checked(refused, drafts)

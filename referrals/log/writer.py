@@ -23,6 +23,7 @@ from referrals.ingest.counter import WayIn
 from referrals.log.counted import count_answers, count_archived
 from referrals.log.drafts import (
     Draft,
+    Forms,
     PreparedEvent,
     make_drafts,
     make_prepared_drafts,
@@ -62,6 +63,7 @@ def append(
     way: str = WayIn.PYTHON,
     may_differ: bool = False,
     request_id: str = "",
+    forms: Forms = (),
 ) -> list[Result]:
     """Store the good ones among `events` after the log's head; answer each, in order.
 
@@ -73,7 +75,8 @@ def append(
     `way` is how the events came in, for counting: see `ingest`. `may_differ` says that a
     platform told of them, in calls or in an export: a conflict is counted as a duplicate.
     `request_id` names the HTTP request that brought them, as `api.request_id` chose it; the
-    log keeps it with each event that it stores now.
+    log keeps it with each event that it stores now. `forms` are those of `events`, as
+    `event_forms` makes them, where they were made already.
 
     In a transaction of the caller's, `accepted` means accepted once that commits. Make
     it the last statement there: until the commit, every other append to this log waits.
@@ -84,7 +87,9 @@ def append(
     then, and appending the same events again is harmless.
     """
     refuse_archived(app, way, len(events))
-    answers = _answer_each(app, events, strict=strict, request_id=request_id)
+    answers = _answer_each(
+        app, events, strict=strict, request_id=request_id, forms=forms
+    )
     count_answers(app.pk, way, answers, may_differ=may_differ)
     return answers
 
@@ -114,13 +119,18 @@ def refuse_archived(app: App, way: str, number: int) -> None:
 
 
 def _answer_each(
-    app: App, events: Sequence[Sendable], *, strict: bool, request_id: str
+    app: App,
+    events: Sequence[Sendable],
+    *,
+    strict: bool,
+    request_id: str,
+    forms: Forms,
 ) -> list[Result]:
     good, answers = check_each(events, strict=strict)
     if strict and answers:
         return leave_out_good(answers, good)
     if good:
-        drafts = make_drafts(app, good, request_id=request_id)
+        drafts = make_drafts(app, good, request_id=request_id, forms=forms)
         return order_answers(answers, append_drafts(app.pk, drafts, strict=strict))
     return order_answers(answers, ())
 
@@ -128,7 +138,9 @@ def _answer_each(
 def order_answers(
     refused: Mapping[int, Result], stored: Iterable[Result]
 ) -> list[Result]:
-    """Return the answers to all events of a request, in order."""
+    """Return the answers to all events of a request, in order; `stored` are in order, too."""
+    if not refused:
+        return list(stored)
     answers = {**refused, **{answer.index: answer for answer in stored}}
     return [answers[index] for index in range(len(answers))]
 
@@ -137,6 +149,8 @@ def check_each(
     events: Sequence[Sendable], *, strict: bool
 ) -> tuple[dict[int, IncomingEvent], dict[int, Result]]:
     """Return the good events and the answers to the others, both by index."""
+    if not strict and set(map(type, events)) == {IncomingEvent}:
+        return dict(enumerate(events)), {}  # type: ignore[arg-type] # just that
     good: dict[int, IncomingEvent] = {}
     refused: dict[int, Result] = {}
     for index, sent in enumerate(events):

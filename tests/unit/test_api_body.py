@@ -63,6 +63,13 @@ def test_a_body_is_read_to_its_stated_length_and_no_further():
     assert wire.taken == 7
 
 
+def test_a_body_that_is_all_here_is_not_copied():
+    data = b" " * MEGABYTE
+    request = a_request(io.BytesIO(data), CONTENT_LENGTH=str(len(data)))
+
+    assert read_body(request)[1] is data
+
+
 def test_without_a_length_and_without_an_end_nothing_is_read():
     wire = Wire(b"x")
 

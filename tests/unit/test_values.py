@@ -1,5 +1,6 @@
 """What a JSON text holds is counted before anything is made of it."""
 
+import itertools
 import json
 
 import pytest
@@ -11,7 +12,12 @@ from referrals.api.body import JSON, NDJSON
 from referrals.api.problems import ProblemError
 from referrals.refusals import Code
 from referrals.schema import EventProblem, IncomingEvent, check_object, decode_event
-from referrals.values import count_values, may_have_more, measure_depth
+from referrals.values import (
+    count_values,
+    has_few_members,
+    may_have_more,
+    measure_depth,
+)
 from tests.builders import a_sent_custom_event
 
 MANY = 10**9
@@ -39,6 +45,26 @@ def test_every_member_and_every_element_counts_once(tree, indent, ascii_only):
 
     assert count_values(text, MANY) == size
     assert may_have_more(text, size - 1) or size == 0
+
+
+def list_members(number):
+    """Return a body with one event that has so many members, as short as there are any."""
+    members = b"".join([b',"":1'] * (number - 2))
+    return b'{"events":[{"id":"","type":""' + members + b"}]}"
+
+
+@pytest.mark.parametrize("number", [2, 20, 2_000])
+def test_few_members_are_known_by_their_length(number):
+    text = list_members(number)
+    values = count_values(text, MANY)
+    few = next(most for most in itertools.count(1) if has_few_members(text, most))
+
+    assert values <= few < values + 10
+
+
+@pytest.mark.parametrize("text", [b"[[]]", b'{"events":[{"a":[]}]}'])
+def test_elements_of_another_list_are_not_known_by_their_length(text):
+    assert not has_few_members(text, MANY)
 
 
 @given(st.binary(max_size=200), st.integers(0, 5))
@@ -112,6 +138,13 @@ def test_a_request_has_at_most_100_000_values():
     assert len(allowed) == 50
     assert refused.kind.slug == "too-many-values"
     assert refused.pointer == "/events/50"
+
+
+def test_members_of_objects_have_the_same_limit_as_elements_of_lists():
+    refused = refusal(list_members(100_001))
+
+    assert refused.kind.slug == "too-many-values"
+    assert refused.pointer == "/events/0"
 
 
 def test_lines_have_the_same_limit_as_a_list():

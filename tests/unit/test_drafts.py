@@ -1,0 +1,56 @@
+"""Drafts are the same, whether the forms of their events were made before or not."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from referrals.event_forms import make_forms
+from referrals.log.drafts import make_drafts
+from referrals.models import App
+from referrals.schema import decode_event
+from tests.builders import a_sent_custom_event, a_sent_event
+
+NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
+SENT = [
+    a_sent_event(id="plain"),
+    a_sent_custom_event(id="custom"),
+    a_sent_event(id="warned", channel="pigeon"),
+    *[a_sent_event(id=f"n{number}") for number in range(150)],
+]
+
+
+@pytest.fixture(name="good")
+def read_good():
+    return {
+        index * 2: decode_event(json.dumps(sent).encode(), now=NOW)
+        for index, sent in enumerate(SENT)
+    }
+
+
+@pytest.mark.parametrize("every", [1, 3, 4])
+def test_forms_that_were_made_before_change_nothing(good, every):
+    app = App(pk=1, slug="shop")
+    made = dict(zip(good, make_forms(list(good.values())), strict=True))
+    forms = [
+        made.get(index) if index % every == 0 else None
+        for index in range(2 * len(SENT))
+    ]
+
+    drafts = make_drafts(app, good, request_id="request", forms=forms)
+
+    assert drafts == make_drafts(app, good, request_id="request")
+    assert [draft.index for draft in drafts] == list(good)
+
+
+def test_a_form_is_what_the_fingerprint_is_made_of(good):
+    app = App(pk=1, slug="shop")
+    forms = [b"another"] * (2 * len(SENT))
+
+    (first, *_), (other, *_) = (
+        make_drafts(app, good),
+        make_drafts(app, good, forms=forms),
+    )
+
+    assert first.fingerprint != other.fingerprint
+    assert first.content != other.content
