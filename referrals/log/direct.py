@@ -1,7 +1,7 @@
 """A statement of PostgreSQL's that is a transaction, past Django's and psycopg's cursors.
 
 A request that comes alone finds none of our code in the processor's caches, and pays for each
-function that it passes. A cursor passes two hundred to send four values and to read one row.
+function that it passes. By a cursor there are many, to send four values and to read one row.
 """
 
 from collections.abc import Sequence
