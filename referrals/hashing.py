@@ -6,6 +6,7 @@ reads the rows once, and hashes without a database from then on.
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
@@ -17,6 +18,8 @@ from referrals.models import HashKey
 DIGEST_BYTES = 16
 KEY_BYTES = 32
 _SALT_BYTES = 16
+#: For so many apps a process remembers what it makes of the keys.
+_MOST_APPS: Final = 1_000
 
 Purpose = HashKey.Purpose
 
@@ -31,11 +34,13 @@ class HashKeyError(OperationalError):
     """
 
 
+@lru_cache(_MOST_APPS)
 def make_fingerprinter(app_id: int) -> Callable[[bytes], str]:
     """Return the hash that tells an equal event from another one with its key."""
     return _make_hasher(Purpose.FINGERPRINT, app_id)
 
 
+@lru_cache(_MOST_APPS)
 def make_signal_hasher(app_id: int) -> Callable[[str], str]:
     """Return the hash for an app's IP addresses, device and advertising IDs.
 
@@ -45,6 +50,7 @@ def make_signal_hasher(app_id: int) -> Callable[[str], str]:
     return lambda signal: digest(signal.encode())
 
 
+@lru_cache(_MOST_APPS)
 def make_identity_hasher(app_id: int) -> Callable[[str, str], str]:
     """Return the hash for the identities that an app suppresses, and knows people by.
 
@@ -66,11 +72,18 @@ def load_keys() -> None:
 def remember_keys(keys: Mapping[str, bytes]) -> None:
     """Hash with these from now on, by purpose. They have to be those of the rows."""
     _keys.update(keys)
+    _forget_hashers()
 
 
 def clear_keys() -> None:
     """Forget the keys, so that they are read again."""
     _keys.clear()
+    _forget_hashers()
+
+
+def _forget_hashers() -> None:
+    for maker in (make_fingerprinter, make_signal_hasher, make_identity_hasher):
+        maker.cache_clear()
 
 
 def _make_hasher(purpose: Purpose, app_id: int) -> Callable[[bytes], str]:

@@ -1,6 +1,7 @@
 """Commands to the broker by a short way, for what each request sends.
 
-redis-py composes, counts and retries each command anew, which takes longer than the broker.
+redis-py composes, counts and retries each command anew, and reads each answer through a dozen
+functions, which takes longer than the broker.
 """
 
 from collections.abc import Sequence
@@ -9,10 +10,12 @@ from typing import Any
 
 import redis
 
+from clevertap_sync.process.broker_answers import CommandAnswer, read_answers
+
 #: The command's name and what follows it.
 Command = tuple[str | int, ...]
-#: What the broker says; an error that it answers is raised by nobody.
-CommandAnswer = bytes | int | redis.ResponseError | None
+
+_MOST_BYTES = 65_536
 
 
 def ask_broker(broker: redis.Redis, *commands: Command) -> Sequence[CommandAnswer]:
@@ -25,9 +28,8 @@ def ask_broker(broker: redis.Redis, *commands: Command) -> Sequence[CommandAnswe
     # redis-py has no types for a connection's methods.
     connection: Any = pool.get_connection()
     try:
-        packed = b"".join(map(_pack, commands))
-        connection.send_packed_command([packed], check_health=False)
-        return [_read_answer(connection) for _ in commands]
+        connection.send_packed_command([_pack(commands)], check_health=False)
+        return _read_answers(connection, len(commands))
     except BaseException:
         # What is still to be read must not be the answer to another command.
         connection.disconnect()
@@ -36,20 +38,36 @@ def ask_broker(broker: redis.Redis, *commands: Command) -> Sequence[CommandAnswe
         pool.release(connection)
 
 
-def _read_answer(connection: Any) -> CommandAnswer:  # noqa: ANN401 - as redis-py
+def _read_answers(connection: Any, number: int) -> Sequence[CommandAnswer]:  # noqa: ANN401 - as redis-py
+    receive = connection._sock.recv  # noqa: SLF001 - redis-py has no name for it
+    read, answers = b"", None
     try:
-        answer: CommandAnswer = connection.read_response()
-    except redis.ResponseError as error:
-        return error
-    return answer
+        while answers is None:
+            part = receive(_MOST_BYTES)
+            if not part:
+                msg = "Connection closed by server."
+                raise redis.ConnectionError(msg)
+            read += part
+            answers = read_answers(read, number)
+    except TimeoutError as error:
+        msg = "Timeout reading from socket"
+        raise redis.TimeoutError(msg) from error
+    except OSError as error:
+        msg = f"Error while reading from socket: {error.args}"
+        raise redis.ConnectionError(msg) from error
+    return answers
 
 
 @lru_cache(1_000)
-def _pack(command: Command) -> bytes:
-    """Return a command as it goes over the wire.
+def _pack(commands: tuple[Command, ...]) -> bytes:
+    """Return commands as they go over the wire.
 
     Reference: https://redis.io/docs/latest/develop/reference/protocol-spec/
     """
+    return b"".join(map(_pack_one, commands))
+
+
+def _pack_one(command: Command) -> bytes:
     parts = [str(part).encode() for part in command]
     texts = [b"$%d\r\n%b\r\n" % (len(part), part) for part in parts]
     return b"*%d\r\n%b" % (len(parts), b"".join(texts))

@@ -17,6 +17,7 @@ from celery import current_app
 from django.conf import settings
 
 from clevertap_sync.process.broker_commands import ask_broker
+from clevertap_sync.process.broker_pool import OneConnectionPool
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ def open_broker() -> redis.Redis:
     Its threads share one connection: a command takes a fraction of a millisecond, and small
     plans allow twenty connections in all.
     """
-    pool = redis.BlockingConnectionPool.from_url(
+    pool = OneConnectionPool.from_url(
         settings.REDIS_URL,
         max_connections=1,
         timeout=POOL_SECONDS,

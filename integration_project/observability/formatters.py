@@ -8,6 +8,8 @@ import json
 import logging
 import traceback
 from datetime import UTC, datetime
+from json.encoder import encode_basestring
+from math import isfinite
 from typing import Any, Final
 
 from integration_project.observability import context
@@ -18,7 +20,7 @@ _STANDARD: Final = frozenset(
     {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "request_id"}
 )
 _LONGEST_TRACE: Final = 16_000
-# `json.dumps` would make an encoder for each line.
+# For what is rare in a line, such as truth.
 _encode: Final = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 
@@ -31,7 +33,7 @@ class JsonFormatter(logging.Formatter):
             line = {**_head(record), **list_public_fields(record)}
             if record.exc_info:
                 line["exception"] = format_trace(record)
-            return _encode(line)
+            return _encode_line(line)
         except Exception as error:  # noqa: BLE001 - a log line never breaks its caller
             return json.dumps(_unformattable(record, error))
 
@@ -74,13 +76,30 @@ def list_public_fields(record: logging.LogRecord) -> dict[str, Any]:
     Only plain values pass: an object, such as the request that Django attaches or the
     arguments that Celery does, could hold anything.
     """
-    return {
-        name: redact_text(value) if isinstance(value, str) else value
-        for name, value in vars(record).items()
-        if name not in _STANDARD
-        and isinstance(value, str | int | float | bool)
-        and not is_secret_name(name)
-    }
+    fields: dict[str, Any] = {}
+    for name, value in vars(record).items():
+        if name in _STANDARD or is_secret_name(name):
+            continue
+        if isinstance(value, str):
+            fields[name] = redact_text(value)
+        elif isinstance(value, int | float):
+            fields[name] = value
+    return fields
+
+
+def _encode_line(line: dict[str, Any]) -> str:
+    """Return what `json.dumps` makes of plain values. It makes an encoder for each line."""
+    fields = []
+    for name, value in line.items():
+        kind = type(value)
+        if kind is str:
+            text = encode_basestring(value)
+        elif kind is int or (kind is float and isfinite(value)):
+            text = repr(value)
+        else:
+            text = _encode(value)
+        fields.append(f"{encode_basestring(name)}: {text}")
+    return f"{{{', '.join(fields)}}}"
 
 
 def format_trace(record: logging.LogRecord) -> str:

@@ -46,7 +46,7 @@ def build_logging_config(*, level: str, form: str) -> dict[str, Any]:
         },
         "handlers": {
             "console": {
-                "class": "logging.StreamHandler",
+                "class": f"{_HERE}.line_handler.LineHandler",
                 "filters": [
                     "refusal_text",
                     "message_text",

@@ -64,16 +64,11 @@ def is_secret_name(name: str) -> bool:
 def redact_text(text: str, longest: int = 2_000) -> str:
     """Return at most `longest` characters without what looks secret or personal."""
     text = text[: 2 * longest]
-    if _is_plain(text):
+    # No pattern can match most texts of a line: they are one word, or a route.
+    if text.replace("-", "").replace("/", "").isalnum() and (
+        "/" not in text or _HOOKS not in text.casefold()
+    ):
         return text[:longest]
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text[:longest]
-
-
-def _is_plain(text: str) -> bool:
-    """Return whether no pattern can match: most texts of a line are one word, or a route."""
-    return (
-        text.replace("-", "").replace("/", "").isalnum()
-        and _HOOKS not in text.casefold()
-    )

@@ -1,6 +1,8 @@
 """One log line per HTTP request, by which all its other lines are found, and its duration."""
 
 import logging
+import os
+import threading
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -17,6 +19,12 @@ logger = logging.getLogger("integration_project.request")
 # What `logging` refuses to have overwritten.
 _TAKEN: Final = frozenset(
     {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
+)
+
+
+# What each record has.
+_TEMPLATE: Final = vars(
+    logger.makeRecord(logger.name, logging.INFO, __file__, 0, "request", (), None)
 )
 
 
@@ -75,11 +83,27 @@ def _log(fields: Mapping[str, Any], status: int) -> None:
     if not logger.isEnabledFor(level):
         return
     extra = {name: value for name, value in fields.items() if name not in _TAKEN}
-    # `logger.log` would look for its caller, which is always this.
-    record = logger.makeRecord(
-        logger.name, level, __file__, 0, "request", (), None, extra=extra
+    logger.handle(_make_record(level, extra))
+
+
+def _make_record(level: int, extra: Mapping[str, Any]) -> logging.LogRecord:
+    """Return what `logger.log` makes, which looks for its caller and its file each time."""
+    record = logging.LogRecord.__new__(logging.LogRecord)
+    now = time.time()
+    vars(record).update(
+        _TEMPLATE,
+        levelno=level,
+        levelname=logging.getLevelName(level),
+        created=now,
+        msecs=now % 1 * 1000 // 1,
+        relativeCreated=_TEMPLATE["relativeCreated"]
+        + (now - _TEMPLATE["created"]) * 1000,
+        thread=threading.get_ident(),
+        threadName=threading.current_thread().name,
+        process=os.getpid(),
+        **extra,
     )
-    logger.handle(record)
+    return record
 
 
 def _path(request: HttpRequest) -> str:

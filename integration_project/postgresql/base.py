@@ -9,7 +9,7 @@ import select
 from typing import TYPE_CHECKING, Any
 
 from django.db.backends.postgresql import base
-from psycopg import Error
+from psycopg import Error, IsolationLevel
 from psycopg_pool import ConnectionPool
 
 if TYPE_CHECKING:
@@ -21,13 +21,21 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> "Connection":
         """Connect, or take a connection of the pool that lives."""
-        while True:
-            connection: Connection = super().get_new_connection(conn_params)
-            if not self.pool or is_alive(connection):
-                return connection
+        pool = self.pool
+        if pool is None:
+            connected: Connection = super().get_new_connection(conn_params)
+            return connected
+        # As Django has it where the settings say nothing, which is how ours are.
+        self.isolation_level = IsolationLevel.READ_COMMITTED
+        if pool.closed:
+            pool.open()
+        connection: Connection = pool.getconn()
+        while not is_alive(connection):
             connection.close()
             # It makes another one in the place of this.
-            self.pool.putconn(connection)
+            pool.putconn(connection)
+            connection = pool.getconn()
+        return connection
 
 
 def is_alive(connection: "Connection") -> bool:

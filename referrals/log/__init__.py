@@ -7,10 +7,10 @@ rows.
 An append passes these modules, in this order: `writer`, with `strict` and `counted`;
 `drafts`, with `plain_contents` for most events, without a lock; `grouping`, which lets threads
 share a transaction (requests that one thread has in hand share it by `together`);
-`storing`, the transaction: a few events by `one_call`, what takes several steps with `names`, `sightings`,
-`completing`, and `postgresql` or `sqlite` by `dialects`. `rows` and `results` are the values
-that these exchange. What cannot be appended now is made ready by
-`prepare_for_later`, and appended by `append_prepared` once it can be.
+`storing`, the transaction: a few events by `one_call`, past all cursors by `direct`, what takes
+several steps with `names`, `sightings`, `completing`, and `postgresql` or `sqlite` by
+`dialects`. `rows` and `results` are the values that these exchange. What cannot be appended now
+is made ready by `prepare_for_later`, and appended by `append_prepared` once it can be.
 """
 
 from referrals.log.drafts import PreparedEvent, prepare_events, prepare_for_later

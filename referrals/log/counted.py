@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Final
 
-from django.db import connection, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from referrals.ingest.background import count_ingest
 from referrals.ingest.counter import CountKey, IngestOutcome, redact_pointer
@@ -23,7 +23,12 @@ _REFUSED: Final = {
 
 
 def count_answers(
-    app_id: int, way: str, answers: Sequence[Result], *, may_differ: bool = False
+    database: BaseDatabaseWrapper,
+    app_id: int,
+    way: str,
+    answers: Sequence[Result],
+    *,
+    may_differ: bool = False,
 ) -> None:
     """Count the answers to one request that came by `way`, once they hold.
 
@@ -31,10 +36,10 @@ def count_answers(
     or as `may_differ` says: it may know more by then, and nobody can mend it there.
     """
     may_differ = may_differ or is_way_of_source(way)
-    if connection.in_atomic_block:
+    if database.in_atomic_block:
         # If the caller's transaction rolls back, the answers never held.
         count = partial(_count, app_id, way, answers, may_differ=may_differ)
-        transaction.on_commit(count, robust=True)
+        database.on_commit(count, robust=True)
     else:
         _count(app_id, way, answers, may_differ=may_differ)
 

@@ -46,11 +46,13 @@ class _Caller(Generic[Item, Answer]):
     call: _Call | None = None
     answers: list[Answer] = field(default_factory=list)
     error: Exception | None = None
-    woken: threading.Event = field(default_factory=threading.Event)
+    #: Only of a caller that had to wait: a turn of one needs none.
+    woken: threading.Event | None = None
 
     def wake(self, call: _Call) -> None:
         self.call = call
-        self.woken.set()
+        if self.woken is not None:
+            self.woken.set()
 
 
 class WaitingLine(Generic[Item, Answer]):
@@ -102,10 +104,8 @@ class WaitingLine(Generic[Item, Answer]):
         caller's turn and had no answer after `seconds`.
         """
         caller: _Caller[Item, Answer] = _Caller(item)
-        if (
-            self._take_turn_or_queue(caller)
-            or self._wait_for_call(caller) is _Call.TURN
-        ):
+        woken = self._take_turn_or_queue(caller)
+        if woken is None or self._wait_for_call(caller, woken) is _Call.TURN:
             self._take_turn(caller)
         if caller.call is _Call.ALONE:
             self._work([item], caller.answers.extend)
@@ -113,20 +113,28 @@ class WaitingLine(Generic[Item, Answer]):
             raise caller.error
         return caller.answers[0]
 
-    def _take_turn_or_queue(self, caller: _Caller[Item, Answer]) -> bool:
-        """Give the turn to the caller if it is free, else put the caller in line."""
+    def _take_turn_or_queue(
+        self, caller: _Caller[Item, Answer]
+    ) -> threading.Event | None:
+        """Give the turn to the caller if it is free, else put the caller in line.
+
+        Returns what then wakes it.
+        """
         with self._mutex:
             if self._leader is None:
                 self._leader = caller
-                return True
+                return None
+            caller.woken = threading.Event()
             self._waiting.append(caller)
             if len(self._waiting) == self._expected:
                 self._all_arrived.set()
-            return False
+            return caller.woken
 
-    def _wait_for_call(self, caller: _Caller[Item, Answer]) -> _Call:
+    def _wait_for_call(
+        self, caller: _Caller[Item, Answer], woken: threading.Event
+    ) -> _Call:
         self._before_wait()
-        caller.woken.wait(self._seconds)
+        woken.wait(self._seconds)
         with self._mutex:
             if caller.call is not None:
                 return caller.call
@@ -139,7 +147,9 @@ class WaitingLine(Generic[Item, Answer]):
     def _take_turn(self, leader: _Caller[Item, Answer]) -> None:
         group = [leader]
         try:
-            self._wait_for_others()
+            # Only who has the turn changes this.
+            if self._last_callers > 1:
+                self._wait_for_others()
             self._gather(group)
             self._work([each.item for each in group], partial(self._answer, group))
         except Exception as error:
@@ -147,7 +157,8 @@ class WaitingLine(Generic[Item, Answer]):
                 raise
         finally:
             # Also after an exception, no caller may go on waiting for this turn.
-            self._end(group)
+            if self._leader is leader or len(group) > 1:
+                self._end(group)
 
     def _gather(self, group: list[_Caller[Item, Answer]]) -> None:
         """Let those in line join the leader, as far as there is room."""

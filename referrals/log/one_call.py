@@ -7,16 +7,17 @@ of five. A process that freezes meanwhile holds no lock.
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from datetime import UTC, datetime
 from typing import Final
 
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from referrals import failpoints
 from referrals.failpoints import Place
 from referrals.fraud import NO_SIGHTINGS
 from referrals.log import postgresql
-from referrals.log.completing import complete_rows
+from referrals.log.completing import complete_row
+from referrals.log.direct import is_alone
 from referrals.log.drafts import Draft
 from referrals.log.names import recall_numbers
 from referrals.log.rows import LogTip
@@ -25,42 +26,46 @@ from referrals.log.rows import LogTip
 MOST_EVENTS: Final = 32
 
 
-def store_at_once(app_id: int, drafts: Sequence[Draft]) -> LogTip | None:
+def store_at_once(
+    database: BaseDatabaseWrapper, app_id: int, drafts: Sequence[Draft]
+) -> LogTip | None:
     """Store `drafts` after the log's head if the log has none of their keys.
 
     Returns the log before, with those that it has: nothing was stored where there are any.
     Returns None, and has stored nothing, where more than one call has to be made.
     """
-    if not (_is_possible() and _are_simple(drafts)):
+    if not (_is_possible(database) and _are_simple(drafts)):
         return None
     numbers = recall_numbers(app_id, [draft.content for draft in drafts])
     if numbers is None:
         return None
-    # None has a time of receipt in place of its own.
-    rows = complete_rows(drafts, datetime.now(UTC), numbers, NO_SIGHTINGS)
+    rows = [
+        complete_row(draft, draft.content.occurred_at, numbers, NO_SIGHTINGS)
+        for draft in drafts
+    ]
     # An error leaves the caller's transaction as it was.
-    inner = transaction.atomic() if connection.in_atomic_block else nullcontext()
+    inner = transaction.atomic() if database.in_atomic_block else nullcontext()
     try:
         with inner:
-            return postgresql.append_if_new(app_id, rows, numbers)
+            return postgresql.append_if_new(database, app_id, rows, numbers)
     except OperationalError as error:
         if postgresql.is_lock_timeout(error):
             return None
         raise
 
 
-def _is_possible() -> bool:
+def _is_possible(database: BaseDatabaseWrapper) -> bool:
     """Return whether the database has the function, and who commits is known."""
-    return connection.vendor == "postgresql" and (
-        connection.in_atomic_block or connection.get_autocommit()
+    return database.vendor == "postgresql" and (
+        database.in_atomic_block or is_alone(database) or database.get_autocommit()
     )
 
 
 def _are_simple(drafts: Sequence[Draft]) -> bool:
-    return (
-        len(drafts) <= MOST_EVENTS
-        and all(draft.has_time and not draft.sightings for draft in drafts)
-        and len({draft.key for draft in drafts}) == len(drafts)
-        # A fault between write and commit needs the two apart.
-        and not failpoints.is_armed(Place.APPEND_WRITTEN)
-    )
+    if len(drafts) > MOST_EVENTS or len({draft.key for draft in drafts}) < len(drafts):
+        return False
+    for draft in drafts:
+        if draft.sightings or not draft.has_time:
+            return False
+    # A fault between write and commit needs the two apart.
+    return not failpoints.is_armed(Place.APPEND_WRITTEN)

@@ -8,12 +8,15 @@ compared with every row of the app.
 from collections.abc import Iterator, Mapping
 from itertools import chain, count, repeat
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from django.db import Error, connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 from referrals.fraud.memory import SeenAt
+from referrals.log.direct import Row as DirectRow, ask_directly, is_alone
 from referrals.log.rows import (
     FoundEvent,
     FoundRow,
@@ -52,9 +55,11 @@ _LOCK_AND_LOOK_UP = """
 # Made by a migration, and never changed: a release that wants another makes it under
 # another number, and the next one drops this.
 _APPEND_IF_NEW = """
-    SELECT is_stored, head, key, position, fingerprint
-    FROM referrals_referralevent_append_1(%s, %s, %s, %s)
+    SELECT head, key, position, fingerprint
+    FROM referrals_referralevent_append_1({}, {}, {}, {})
 """
+_APPEND_BY_CURSOR = _APPEND_IF_NEW.format("%s", "%s", "%s", "%s")
+_APPEND_DIRECTLY = _APPEND_IF_NEW.format("$1", "$2", "$3", "$4").encode()
 # Reference: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _LOCK_NOT_AVAILABLE = "55P03"
 _COPY = """
@@ -129,7 +134,10 @@ def _read_found(rows: list[tuple[Any, ...]]) -> dict[str, FoundEvent]:
 
 
 def append_if_new(
-    app_id: int, rows: list[LogRow], numbers: Mapping[str, int]
+    database: BaseDatabaseWrapper,
+    app_id: int,
+    rows: list[LogRow],
+    numbers: Mapping[str, int],
 ) -> LogTip | None:
     """Write `rows` after the head of the log, unless one of their keys is in it.
 
@@ -137,21 +145,38 @@ def append_if_new(
     written nothing, where a custom name has another number than in `numbers`.
     """
     named = [{"normalised": name, "number": n} for name, n in numbers.items()]
-    with _open_binding_cursor() as cursor:
-        cursor.execute(
-            _APPEND_IF_NEW,
-            [
-                app_id,
-                app_id % _LARGEST_LOCK,
-                _encode_json(rows),
-                _encode_json(named) if named else None,
-            ],
+    lock, sent = app_id % _LARGEST_LOCK, msgspec.json.encode(rows)
+    numbered = msgspec.json.encode(named) if named else None
+    if is_alone(database):
+        values = (b"%d" % app_id, b"%d" % lock, sent, numbered)
+        answers = list(
+            map(_read_texts, ask_directly(database, _APPEND_DIRECTLY, values))
         )
-        answers = cursor.fetchall()
-    if not answers:
-        return None
-    _, head, *_ = answers[0]
-    return LogTip(head, _read_found(answers))
+    else:
+        answers = _append_by_cursor(
+            [app_id, lock, sent.decode(), numbered and numbered.decode()]
+        )
+    return LogTip(answers[0][0], _read_found(answers)) if answers else None
+
+
+def _read_texts(row: DirectRow) -> tuple[Any, ...]:
+    """Return the row as a cursor has it."""
+    head, key, position, fingerprint = row
+    if key is None:
+        return int(head or 0), None, None, None
+    return (
+        int(head or 0),
+        key.decode(),
+        int(position or 0),
+        fingerprint and UUID(fingerprint.decode()),
+    )
+
+
+def _append_by_cursor(values: list[Any]) -> list[tuple[Any, ...]]:
+    with _open_binding_cursor() as cursor:
+        cursor.execute(_APPEND_BY_CURSOR, values)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
 
 def is_lock_timeout(error: Error) -> bool:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from referrals import failpoints
 from referrals.failpoints import Place
@@ -41,34 +42,44 @@ def store_drafts(
 
     With `strict`, one conflict means that nothing is stored.
     """
-    answers = None if strict else _try_at_once(app_id, drafts, committed)
+    # To ask which connection is this thread's takes longer than to ask the connection.
+    database = connections[DEFAULT_DB_ALIAS]
+    answers = None if strict else _try_at_once(database, app_id, drafts, committed)
     if answers is None:
-        answers = _store_in_steps(app_id, drafts, committed, strict=strict)
+        answers = _store_in_steps(database, app_id, drafts, committed, strict=strict)
     return answers
 
 
 def _try_at_once(
-    app_id: int, drafts: Sequence[Draft], committed: Committed | None
+    database: BaseDatabaseWrapper,
+    app_id: int,
+    drafts: Sequence[Draft],
+    committed: Committed | None,
 ) -> Answers | None:
     """Return None, and have stored nothing, where it takes several steps."""
-    tip = store_at_once(app_id, drafts)
+    tip = store_at_once(database, app_id, drafts)
     if tip is None:
         return None
     fresh, answers = _decide(drafts, tip)
     if tip.found and fresh:
         return None
     if committed:
-        transaction.on_commit(partial(committed, answers))
+        _do_after_commit(database, partial(committed, answers))
     if fresh:
-        _ring_after_commit(app_id, tip.head, fresh)
+        _ring_after_commit(database, app_id, tip.head, fresh)
     return answers
 
 
 def _store_in_steps(
-    app_id: int, drafts: Sequence[Draft], committed: Committed | None, *, strict: bool
+    database: BaseDatabaseWrapper,
+    app_id: int,
+    drafts: Sequence[Draft],
+    committed: Committed | None,
+    *,
+    strict: bool,
 ) -> Answers:
     dialect = find_dialect()
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(), database.cursor() as cursor:
         # In their order: keys that were made one after the other lie side by side.
         keys = list(dict.fromkeys(draft.key for draft in drafts))
         end = dialect.lock_and_look_up(cursor, app_id, keys)
@@ -76,7 +87,7 @@ def _store_in_steps(
         if strict and has_refusal(answers):
             return take_back_new(answers, end.head)
         if committed:
-            transaction.on_commit(partial(committed, answers))
+            _do_after_commit(database, partial(committed, answers))
         if fresh:
             marks = {seen.mark for draft in fresh for seen in draft.sightings}
             earlier = look_up_sightings(cursor, app_id, dialect, marks)
@@ -84,7 +95,7 @@ def _store_in_steps(
             rows = complete_rows(fresh, end.now, numbers, earlier)
             dialect.insert_rows(cursor, app_id, end, rows)
             write_changes(cursor, app_id, dialect, earlier)
-            _ring_after_commit(app_id, end.head, fresh)
+            _ring_after_commit(database, app_id, end.head, fresh)
             failpoints.reach_failpoint(Place.APPEND_WRITTEN)
     return answers
 
@@ -120,7 +131,9 @@ def _make_answer(draft: Draft, status: Status, position: int) -> Result:
     return Result(draft.index, draft.key, status, position, warnings=draft.warnings)
 
 
-def _ring_after_commit(app_id: int, before: int, fresh: Sequence[Draft]) -> None:
+def _ring_after_commit(
+    database: BaseDatabaseWrapper, app_id: int, before: int, fresh: Sequence[Draft]
+) -> None:
     """Ring once `fresh`, which come after the head `before`, are committed."""
     only_people = all(draft.type is _IDENTIFY for draft in fresh)
     head = before + len(fresh)
@@ -131,4 +144,14 @@ def _ring_after_commit(app_id: int, before: int, fresh: Sequence[Draft]) -> None
             sender=App, app_id=app_id, head=head, only_people=only_people
         )
 
-    transaction.on_commit(ring, robust=True)
+    _do_after_commit(database, ring, robust=True)
+
+
+def _do_after_commit(
+    database: BaseDatabaseWrapper, do: Callable[[], None], *, robust: bool = False
+) -> None:
+    """Do it once the transaction commits: at once, where the call was one."""
+    if database.in_atomic_block or failpoints.is_armed(Place.APPEND_COMMITTED):
+        database.on_commit(do, robust=robust)
+    else:
+        do()

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
 from referrals.log.counted import count_answers
 from referrals.log.drafts import Draft, Forms, make_drafts
 from referrals.log.results import Result
@@ -53,9 +56,12 @@ def append_together(requests: Sequence[Request]) -> list[Appended]:
     ]
     good = [each for each in checked if isinstance(each, _Checked)]
     drafts = list(chain.from_iterable(each.drafts for each in good))
+    database = connections[DEFAULT_DB_ALIAS]
     try:
         stored = (
-            append_drafts(requests[0].app.pk, drafts, strict=False) if drafts else ()
+            append_drafts(database, requests[0].app.pk, drafts, strict=False)
+            if drafts
+            else ()
         )
     except Exception as error:  # noqa: BLE001 - each request's own to raise
         return [
@@ -64,7 +70,7 @@ def append_together(requests: Sequence[Request]) -> list[Appended]:
         ]
     left = iter(stored)
     return [
-        _complete(request, each, list(islice(left, len(each.drafts))))
+        _complete(database, request, each, list(islice(left, len(each.drafts))))
         if isinstance(each, _Checked)
         else each
         for request, each in zip(requests, checked, strict=True)
@@ -95,8 +101,11 @@ def _check(request: Request) -> _Checked | Exception:
 
 
 def _complete(
-    request: Request, checked: _Checked, stored: Sequence[Result]
+    database: BaseDatabaseWrapper,
+    request: Request,
+    checked: _Checked,
+    stored: Sequence[Result],
 ) -> list[Result]:
     results = order_answers(checked.refused, stored)
-    count_answers(request.app.pk, request.way, results)
+    count_answers(database, request.app.pk, request.way, results)
     return results

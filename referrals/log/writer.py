@@ -11,12 +11,14 @@ from itertools import chain, islice
 from typing import Any, Final
 
 from django.db import (
+    DEFAULT_DB_ALIAS,
     DataError,
     Error,
     InterfaceError,
     OperationalError,
-    connection,
+    connections,
 )
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from referrals.database_connection import give_connection_back
 from referrals.ingest.counter import WayIn
@@ -87,10 +89,11 @@ def append(
     then, and appending the same events again is harmless.
     """
     refuse_archived(app, way, len(events))
+    database = connections[DEFAULT_DB_ALIAS]
     answers = _answer_each(
-        app, events, strict=strict, request_id=request_id, forms=forms
+        database, app, events, strict=strict, request_id=request_id, forms=forms
     )
-    count_answers(app.pk, way, answers, may_differ=may_differ)
+    count_answers(database, app.pk, way, answers, may_differ=may_differ)
     return answers
 
 
@@ -103,10 +106,10 @@ def append_prepared(
     without a time of their own happened when they were prepared.
     """
     refuse_archived(app, way, len(events))
-    answers = list(
-        append_drafts(app.pk, make_prepared_drafts(app, events), strict=False)
-    )
-    count_answers(app.pk, way, answers)
+    database = connections[DEFAULT_DB_ALIAS]
+    drafts = make_prepared_drafts(app, events)
+    answers = list(append_drafts(database, app.pk, drafts, strict=False))
+    count_answers(database, app.pk, way, answers)
     return answers
 
 
@@ -119,6 +122,7 @@ def refuse_archived(app: App, way: str, number: int) -> None:
 
 
 def _answer_each(
+    database: BaseDatabaseWrapper,
     app: App,
     events: Sequence[Sendable],
     *,
@@ -131,7 +135,8 @@ def _answer_each(
         return leave_out_good(answers, good)
     if good:
         drafts = make_drafts(app, good, request_id=request_id, forms=forms)
-        return order_answers(answers, append_drafts(app.pk, drafts, strict=strict))
+        stored = append_drafts(database, app.pk, drafts, strict=strict)
+        return order_answers(answers, stored)
     return order_answers(answers, ())
 
 
@@ -165,10 +170,19 @@ def check_each(
     return good, refused
 
 
-def append_drafts(app_id: int, request: Sequence[Draft], *, strict: bool) -> Answers:
-    """Store the new ones of `request` after the log's head; answer each, in order."""
+def append_drafts(
+    database: BaseDatabaseWrapper,
+    app_id: int,
+    request: Sequence[Draft],
+    *,
+    strict: bool,
+) -> Answers:
+    """Store the new ones of `request` after the log's head; answer each, in order.
+
+    `database` is this thread's connection.
+    """
     # A strict request is stored whole or not at all.
-    if strict or len(request) > SMALL_EVENTS or _is_in_transaction():
+    if strict or len(request) > SMALL_EVENTS or _is_in_transaction(database):
         return store_drafts(app_id, request, strict=strict)
     try:
         return _find_waiting_line(app_id).ask(request)
@@ -176,11 +190,11 @@ def append_drafts(app_id: int, request: Sequence[Draft], *, strict: bool) -> Ans
         raise OperationalError(str(error)) from error
 
 
-def _is_in_transaction() -> bool:
+def _is_in_transaction(database: BaseDatabaseWrapper) -> bool:
     """Return whether the caller has a transaction, which only the caller may commit."""
-    if connection.in_atomic_block:
+    if database.in_atomic_block:
         return True
-    return connection.connection is not None and not connection.autocommit
+    return database.connection is not None and not database.autocommit
 
 
 def _give_connection_back() -> None:

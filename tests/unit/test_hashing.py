@@ -51,3 +51,14 @@ def test_each_side_of_an_event_is_looked_at():
         Side.GENERATED
     }
     assert suppression.find_sides_meant(an_event(user=nobody), is_meant) == set()
+
+
+def test_what_was_made_of_a_key_is_forgotten_with_it():
+    kept = dict(hashing._keys)
+    before = hashing.make_fingerprinter(1)(b"a")
+    try:
+        hashing.remember_keys(dict.fromkeys(kept, b"another"))
+        assert hashing.make_fingerprinter(1)(b"a") != before
+    finally:
+        hashing.remember_keys(kept)
+    assert hashing.make_fingerprinter(1)(b"a") == before

@@ -6,9 +6,12 @@ import json
 import logging
 import logging.config
 import re
+from enum import StrEnum
+from http import HTTPStatus
 from typing import Any
 
 import pytest
+from hypothesis import given, strategies as st
 
 from integration_project.observability import context
 from integration_project.observability.filters import (
@@ -25,6 +28,12 @@ from integration_project.observability.redaction import is_secret_name, redact_t
 
 # Its texts are not in the published types.
 consumer: Any = importlib.import_module("celery.worker.consumer.consumer")
+
+
+class Action(StrEnum):
+    """A text of a kind of its own, as many fields are."""
+
+    HELD = "held"
 
 
 def a_record(message="attempt", *args, level=logging.INFO, exc_info=None, **extra):
@@ -75,6 +84,55 @@ class TestJson:
 
         assert line["exception"].startswith("Traceback (most recent call last):\n")
         assert line["exception"].endswith("\nValueError: broken pipe")
+
+
+# What a caller may give as `extra`: names of any kind, and values that are shown or left out.
+EXTRAS = st.dictionaries(
+    st.one_of(
+        st.sampled_from(
+            ("time", "level", "logger", "app", "passcode", "lease_token", "exception")
+        ),
+        st.text(max_size=8).filter(lambda name: name not in vars(a_record())),
+    ).filter(lambda name: name not in {"message", "asctime", "args"}),
+    st.one_of(
+        st.text(max_size=20),
+        st.integers(),
+        st.floats(),
+        st.booleans(),
+        st.none(),
+        st.sampled_from(
+            (HTTPStatus.ACCEPTED, Action.HELD, float("-inf"), [1], "a@b.c")
+        ),
+    ),
+    max_size=6,
+)
+
+
+@given(EXTRAS, st.text(max_size=30), st.sampled_from(("", "r-1", "a@b.example")))
+def test_a_line_is_what_json_makes_of_its_fields(extra, message, request_id):
+    token = context.request_id.set(request_id)
+    try:
+        record = a_record(message.replace("%", ""))
+        vars(record).update(extra)
+        line = JsonFormatter().format(record)
+    finally:
+        context.request_id.reset(token)
+    said = {
+        "time": "2025-11-24T16:00:00.250+00:00",
+        "level": "info",
+        "logger": "clevertap_sync.attempt",
+        "message": redact_text(record.msg),
+    }
+    named = {"request_id": redact_text(request_id)} if request_id else {}
+    shown = {
+        name: redact_text(value) if isinstance(value, str) else value
+        for name, value in extra.items()
+        if name != "request_id"
+        and isinstance(value, str | int | float)
+        and not is_secret_name(name)
+    }
+
+    assert line == json.dumps(said | named | shown, ensure_ascii=False)
 
 
 class TestTerminal:
