@@ -7,6 +7,7 @@ of five. A process that freezes meanwhile holds no lock.
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from typing import Final
 
 from django.db import OperationalError, transaction
@@ -16,7 +17,7 @@ from referrals import failpoints
 from referrals.failpoints import Place
 from referrals.fraud import NO_SIGHTINGS
 from referrals.log import postgresql
-from referrals.log.completing import complete_row
+from referrals.log.completing import complete_rows
 from referrals.log.direct import is_alone
 from referrals.log.drafts import Draft
 from referrals.log.names import recall_numbers
@@ -39,10 +40,8 @@ def store_at_once(
     numbers = recall_numbers(app_id, [draft.content for draft in drafts])
     if numbers is None:
         return None
-    rows = [
-        complete_row(draft, draft.content.occurred_at, numbers, NO_SIGHTINGS)
-        for draft in drafts
-    ]
+    # None has a time of receipt in place of its own.
+    rows = complete_rows(drafts, datetime.now(UTC), numbers, NO_SIGHTINGS)
     # An error leaves the caller's transaction as it was.
     inner = transaction.atomic() if database.in_atomic_block else nullcontext()
     try:
