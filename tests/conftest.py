@@ -45,6 +45,7 @@ FUNCTIONS = (
     "referrals.migrations.0010_append_function",
     "clevertap_sync.migrations.0018_delivery_functions",
     "clevertap_sync.migrations.0020_full_upload_functions",
+    "clevertap_sync.migrations.0021_taking_functions",
 )
 # What came in is counted in memory until a test has it written.
 django_settings.INGEST_FLUSH_SECONDS = 0

@@ -17,9 +17,15 @@ from django.db import transaction
 from clevertap_sync.delivery import company, map_upload, send
 from clevertap_sync.delivery.sql import account_state, open_floor, upload_functions
 from clevertap_sync.delivery.sql.account_state import AccountState, IntegrationState
-from clevertap_sync.delivery.work import Claim, MappedUpload, Sending
+from clevertap_sync.delivery.work import (
+    Claim,
+    KnownIntegration,
+    MappedUpload,
+    RowVersions,
+    Sending,
+)
 from clevertap_sync.insight.mapping_settings import build_settings_for_claim
-from clevertap_sync.models import Integration, Upload
+from clevertap_sync.models import Attempt, Integration, Upload
 from clevertap_sync.process import slots
 from referrals import failpoints
 from referrals.failpoints import Place
@@ -29,6 +35,8 @@ MOST_EVENTS: Final = 20
 
 #: Integrations of which this process has delivered a range of the log.
 _delivered: Final[set[int]] = set()
+#: Integration → what the last thread that delivered it knows of it.
+_known: Final[dict[int, KnownIntegration]] = {}
 
 
 def note_delivered(claim: Claim) -> None:
@@ -42,9 +50,20 @@ def has_delivered(integration_id: int) -> bool:
     return integration_id in _delivered
 
 
+def remember_integration(known: KnownIntegration) -> None:
+    """Leave what a thread knows of an integration to the next that delivers it."""
+    _known[known.integration.pk] = known
+
+
+def recall_integration(integration_id: int) -> KnownIntegration | None:
+    """Return what is known of an integration, to this thread alone: it changes what it knows."""
+    return _known.pop(integration_id, None)
+
+
 def forget_deliveries() -> None:
-    """Trust nothing: for a process that begins anew, such as a fork or a test."""
+    """Trust and know nothing: for a process that begins anew, such as a fork or a test."""
     _delivered.clear()
+    _known.clear()
 
 
 def claim_and_begin(integration_id: int, seen: AccountState) -> Claim | None:
@@ -118,27 +137,68 @@ def _begin_range(
         return claim
     upload.lease_token = claim.token
     integration.cursor = upload.last
-    if _has_function():
-        sending = _write_by_function(claim, mapped, seen, state)
-    else:
-        sending = _write_in_transaction(claim, mapped, seen)
-    return replace(claim, sending=sending)
+    if has_function():
+        return _write_by_function(claim, mapped, seen, state)
+    return replace(claim, sending=_write_in_transaction(claim, mapped, seen))
 
 
-def _has_function() -> bool:
-    """A fault that is ordered between write and commit needs the two apart."""
+def has_function() -> bool:
+    """Return whether one call may write all. A fault between write and commit needs several."""
     places = (Place.CLAIM_WRITTEN, Place.ATTEMPT_WRITTEN)
     return upload_functions.are_there() and not any(map(failpoints.is_armed, places))
 
 
 def _write_by_function(
     claim: Claim, mapped: MappedUpload, seen: AccountState, state: IntegrationState
-) -> Sending | None:
-    sending = send.begin_by_function(claim, mapped, seen.fingerprint)
-    if sending is not None:
-        first = state.first_open or claim.upload.pk
-        open_floor.learn_begun_upload(seen.account.pk, state.integration_id, first)
-    return sending
+) -> Claim:
+    begun = send.begin_by_function(claim, mapped, seen.fingerprint)
+    if begun is None:
+        return claim
+    sending, versions = begun
+    upload, integration = claim.upload, claim.integration
+    first = state.first_open or upload.pk
+    open_floor.learn_begun_upload(seen.account.pk, state.integration_id, first)
+    integration.last_served_at = upload.created_at
+    known = None
+    if _may_be_known(integration, seen, state):
+        known = _know_integration(claim, sending.attempt, versions, state)
+    return replace(claim, sending=sending, known=known)
+
+
+def _know_integration(
+    claim: Claim, attempt: Attempt, versions: RowVersions, state: IntegrationState
+) -> KnownIntegration:
+    """Return what the next claim may be taken by, with blanks of what it will write."""
+    integration, upload = claim.integration, claim.upload
+    return KnownIntegration(
+        integration,
+        versions,
+        upload_functions.encode_settings(upload.settings),
+        state.newest_suppression,
+        Upload(
+            integration=integration,
+            settings=upload.settings,
+            lease_token=upload.lease_token,
+            attempt_count=upload.attempt_count,
+        ),
+        Attempt(
+            integration_id=integration.pk,
+            lease_token=upload.lease_token,
+            worker=attempt.worker,
+        ),
+    )
+
+
+def _may_be_known(
+    integration: Integration, seen: AccountState, state: IntegrationState
+) -> bool:
+    """Return whether the integration's next range may be taken by what is known of this one."""
+    return (
+        len(seen.integrations) == 1
+        and not integration.reconciles
+        and integration.probe_leased_until is None
+        and not state.has_approved_names
+    )
 
 
 def _write_in_transaction(

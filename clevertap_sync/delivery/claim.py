@@ -28,6 +28,7 @@ from clevertap_sync.delivery import (
     replay,
     revival,
     split,
+    take_next,
 )
 from clevertap_sync.delivery.sql import (
     account_state,
@@ -40,6 +41,7 @@ from clevertap_sync.delivery.work import (
     EVENTS_PER_UPLOAD,
     IDLE_CLAIMS,
     Claim,
+    KnownIntegration,
     ProbeClaim,
 )
 from clevertap_sync.insight.mapping_settings import build_settings_for_claim
@@ -65,15 +67,24 @@ _WORKER_ENDED = "The worker ended before the answer came."
 
 
 def claim_next(
-    integration_id: int, *, glances: bool = False, begins: bool = False
+    integration_id: int,
+    *,
+    glances: bool = False,
+    begins: bool = False,
+    known: KnownIntegration | None = None,
 ) -> Claim | ProbeClaim | None:
     """Lease the next work of the integration's account, least recently served first.
 
     Returns None when there is nothing to do, or nothing may be done now. The caller
     gives the slot back (`slots.release_slot`) when it is done. With `glances`, it looks
     without a lock first: for a caller who expects to find nothing. With `begins`, so it does,
-    and a small range is begun as well (`at_once`).
+    and a small range is begun as well (`at_once`). What is `known` since the last claim lets it be
+    taken without a look, where one is expected (`take_next`).
     """
+    if known is not None and begins and not glances:
+        taken = take_next.take_next_range(known)
+        if taken is not None:
+            return taken
     tried = None
     if glances or begins:
         most = at_once.MOST_EVENTS if begins else 0

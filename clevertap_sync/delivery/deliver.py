@@ -23,6 +23,7 @@ from clevertap_sync.delivery import (
     hold_cause,
     map_upload,
     split,
+    take_next,
 )
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.company import Company
@@ -30,7 +31,13 @@ from clevertap_sync.delivery.failure import settle_failure
 from clevertap_sync.delivery.probe import send_probe
 from clevertap_sync.delivery.send import RequestOutcome, begin_attempt, send_upload
 from clevertap_sync.delivery.settle import settle_result, settle_without_request
-from clevertap_sync.delivery.work import Claim, MappedUpload, ProbeClaim, Sending
+from clevertap_sync.delivery.work import (
+    Claim,
+    KnownIntegration,
+    MappedUpload,
+    ProbeClaim,
+    Sending,
+)
 from clevertap_sync.models import Upload
 from clevertap_sync.process import clock, slots, stopping
 from referrals import failpoints
@@ -61,6 +68,7 @@ def deliver(
     integration wait for company.
     """
     turn = requests = 0
+    known = at_once.recall_integration(integration_id)
     with (
         slots.register_claimer(integration_id),
         Company(integration_id, ring, lingers=lingers) as company,
@@ -68,21 +76,29 @@ def deliver(
         while not stopping.is_stopping():
             if turn >= SMALL_CLAIMS_PER_TURN and company.call_another():
                 break
-            work = claim_next(
-                integration_id,
-                glances=company.expects_nothing,
-                begins=at_once.has_delivered(integration_id)
-                and not company.expects_range,
-            )
+            work = _claim_next(integration_id, company, known)
             if work is None:
                 if company.looks_again():
                     continue
                 break
+            known = work.known if isinstance(work, Claim) else None
             turn += _weigh(work)
             company.note_claim(work)
             requests += _carry_out_and_release(work, company.call_another)
             company.wait()
+    if known is not None:
+        at_once.remember_integration(known)
     return requests
+
+
+def _claim_next(
+    integration_id: int, company: Company, known: KnownIntegration | None
+) -> Claim | ProbeClaim | None:
+    """Claim by the way that fits what the thread expects, and has delivered before."""
+    begins = at_once.has_delivered(integration_id) and not company.expects_range
+    return claim_next(
+        integration_id, glances=company.expects_nothing, begins=begins, known=known
+    )
 
 
 def _weigh(work: Claim | ProbeClaim) -> int:
@@ -106,9 +122,12 @@ def _carry_out(work: Claim | ProbeClaim) -> int:
     if isinstance(work, ProbeClaim):
         send_probe(work)
         return 1
-    mapped = map_upload.map_upload(work) if work.mapped is None else work.mapped
-    if work.sending is not None:
-        return _send_and_settle(work, mapped, work.sending)
+    if work.mapped is not None and work.sending is not None:
+        return _send_and_settle(work, work.mapped, work.sending)
+    mapped = work.mapped or map_upload.map_upload(work, work.rows)
+    sending = take_next.fill_sending(work, mapped)
+    if sending is not None:
+        return _send_and_settle(work, mapped, sending)
     return _begin_and_send(work, mapped)
 
 

@@ -17,7 +17,7 @@ from clevertap_sync.clevertap.retry import (
 )
 from clevertap_sync.delivery import counts, dead_letters, hold, split
 from clevertap_sync.delivery.account_lock import lock_account
-from clevertap_sync.delivery.send import RequestOutcome
+from clevertap_sync.delivery.send import RequestOutcome, write_body_facts
 from clevertap_sync.delivery.settle import build_ended_attempt
 from clevertap_sync.delivery.sql import row_writer
 from clevertap_sync.delivery.work import Claim, MappedUpload, Sending, Undelivered
@@ -41,6 +41,7 @@ def settle_failure(
         account = lock_account(claim.integration.pk)
         integration = Integration.objects.get(pk=claim.integration.pk)
         now = clock.read_now()
+        write_body_facts(claim, sending)
         row_writer.write_rows(build_ended_attempt(sending, outcome))
         if account is None or not _release_upload(claim, error, now):
             return False

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import random
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -13,7 +14,7 @@ from clevertap_sync.clevertap.reasons import find_reason_for_code
 from clevertap_sync.clevertap.retry import choose_backoff
 from clevertap_sync.delivery import counts, dead_letters, hold, split
 from clevertap_sync.delivery.account_lock import lock_account
-from clevertap_sync.delivery.send import RequestOutcome
+from clevertap_sync.delivery.send import RequestOutcome, write_body_facts
 from clevertap_sync.delivery.sql import lone_write, row_writer, upload_functions
 from clevertap_sync.delivery.work import Claim, MappedUpload, Sending, Undelivered
 from clevertap_sync.insight.picks import read_position
@@ -37,11 +38,11 @@ class Verdicts:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """CleverTap's answer, the row of the attempt that it ends, and when that began."""
+    """CleverTap's answer, the row of the attempt that it ends, and the attempt."""
 
     result: UploadResult
     ended: row_writer.UpdateRow
-    began_at: datetime
+    sending: Sending
 
 
 def settle_result(
@@ -63,9 +64,7 @@ def settle_result(
     if not restores and _is_plain(claim, verdicts, result):
         now = _settle_by_function(claim, mapped, sending, outcome, result)
     else:
-        answer = _Answer(
-            result, build_ended_attempt(sending, outcome), sending.began_at
-        )
+        answer = _Answer(result, build_ended_attempt(sending, outcome), sending)
         now = _settle_by_statements(claim, mapped, verdicts, answer, restores=restores)
     if now is None:
         return False
@@ -84,13 +83,20 @@ def _settle_by_statements(
     writes_letters = bool(verdicts.undelivered or claim.upload.replay_id)
     with lone_write.open_transaction(
         Place.SETTLE_WRITTEN,
-        writes_more=restores or writes_letters or bool(verdicts.to_retry),
+        writes_more=restores
+        or writes_letters
+        or bool(verdicts.to_retry)
+        or answer.sending.unwritten is not None,
     ):
         account = lock_account(claim.integration.pk) if restores else None
         if account is not None:
             _end_failures(
-                account, claim.integration.pk, answer.began_at, clock.read_now()
+                account,
+                claim.integration.pk,
+                answer.sending.began_at,
+                clock.read_now(),
             )
+        write_body_facts(claim, answer.sending)
         settled = _settle_upload(claim, mapped, verdicts, answer.result, answer.ended)
         if settled is None:
             return None
@@ -131,8 +137,21 @@ def _settle_by_function(
         status=result.status,
         duration_ms=round(outcome.seconds * 1000),
         accepted=result.accepted,
+        **_tell_unwritten(sending),
     )
     return upload_functions.settle_upload(settled)
+
+
+def _tell_unwritten(sending: Sending) -> dict[str, Any]:
+    facts = sending.unwritten
+    if facts is None:
+        return {}
+    return {
+        "body_hash": facts.body_hash,
+        "unsent": facts.unsent,
+        "shortened": facts.shortened,
+        "body_bytes": facts.body_bytes,
+    }
 
 
 def _note_delivery(claim: Claim, verdicts: Verdicts, now: datetime) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
+import msgspec
+
 from clevertap_sync.clevertap.limits import MAX_RECORDS
 from clevertap_sync.clevertap.mapping import EventRecord
 from clevertap_sync.clevertap.reasons import WAITING
@@ -15,6 +17,31 @@ from clevertap_sync.models import Attempt, Integration, Upload
 EVENTS_PER_UPLOAD = MAX_RECORDS // 2
 # After so many claims that ended before a request, an upload is halved.
 IDLE_CLAIMS = 3
+
+
+class RowVersions(msgspec.Struct):
+    """PostgreSQL's names for the versions of rows: another one has other values."""
+
+    integration: str
+    account: str
+    app: str
+
+
+@dataclass(slots=True)
+class KnownIntegration:
+    """What one thread knows of an integration since its last claim, to take the next range by.
+
+    It holds for as long as the rows have these versions. `may_be_taken`: the last one was sent.
+    """
+
+    integration: Integration
+    versions: RowVersions
+    encoded_settings: str
+    newest_suppression: int
+    #: What its next upload and that one's attempt look like, but for what is their own.
+    upload: Upload
+    attempt: Attempt
+    may_be_taken: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +54,8 @@ class Claim:
     of the log.
     `is_busy`: the integration was served a moment ago, and this upload is a small one.
     `mapped`: it is mapped already. `sending`: its attempt is written already, too.
+    `rows`: position, body and request of its events, which were read with the claim.
+    `known`: by what the next claim may be taken.
     """
 
     upload: Upload
@@ -39,6 +68,8 @@ class Claim:
     is_busy: bool = False
     mapped: "MappedUpload | None" = None
     sending: "Sending | None" = None
+    rows: Sequence[tuple[int, str, str]] | None = None
+    known: KnownIntegration | None = None
 
     @property
     def row_while_leased(self) -> dict[str, Any]:
@@ -136,12 +167,28 @@ class MappedUpload:
 
 
 @dataclass(frozen=True, slots=True)
+class BodyFacts:
+    """What is written down of a request's body, on its upload and on its attempt."""
+
+    body_hash: str
+    records: int
+    unsent: int
+    shortened: int
+    sent_records: int
+    body_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sending:
-    """A begun attempt: the body, and the start by the database's clock and by our own."""
+    """A begun attempt: the body, and the start by the database's clock and by our own.
+
+    `unwritten`: what is written of the body no sooner than its outcome.
+    """
 
     attempt: Attempt
     body: bytes
     began: float
+    unwritten: BodyFacts | None = None
 
     @classmethod
     def begin(cls, attempt: Attempt, body: bytes) -> Self:

@@ -9,6 +9,8 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from referrals.database_call import ask_libpq
+
 #: A row as PostgreSQL writes it in text.
 Row = tuple[bytes | None, ...]
 
@@ -42,7 +44,7 @@ def ask_directly(
             if pool := django.pool:
                 return _ask_by_pool(django, pool, statement, values)
             database.ensure_connection()
-        return _ask(django, django.connection, statement, values)
+        return _ask(django.connection, statement, values)
     except django.Database.Error:
         with database.wrap_database_errors:
             raise
@@ -57,27 +59,17 @@ def _ask_by_pool(
     # Nothing is left to be set: the pool has configured it, and it commits by itself.
     connection = django.get_new_connection({})
     try:
-        return _ask(django, connection, statement, values)
+        return _ask(connection, statement, values)
     finally:
         pool.putconn(connection)
 
 
 def _ask(
-    django: Any,  # noqa: ANN401 - as above
     connection: Any,  # noqa: ANN401 - psycopg's
     statement: bytes,
     values: Sequence[bytes | None],
 ) -> list[Row]:
-    """Do what psycopg's cursor does, which is interrupted where that is.
-
-    Reference: https://www.psycopg.org/psycopg3/docs/api/pq.html
-    """
-    psycopg = django.Database
-    libpq = connection.pgconn
-    libpq.send_query_params(statement, values)
-    (result,) = connection.wait(psycopg.generators.execute(libpq))
-    if result.status != psycopg.pq.ExecStatus.TUPLES_OK:
-        raise psycopg.errors.error_from_result(result)
+    result = ask_libpq(connection.pgconn, statement, values)
     columns = range(result.nfields)
     return [
         tuple([result.get_value(row, column) for column in columns])

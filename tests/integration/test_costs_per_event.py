@@ -40,11 +40,11 @@ RATES = (1, 50, 500)
 #: What these events cost at most, at each of the rates. The bytes depend a little on how many
 #: digits a number has.
 MOST = {
-    "statements": (310, 141, 83) if IS_POSTGRESQL else (1_260, 630, 325),
-    "round trips": (310, 141, 83),
+    "statements": (260, 113, 74) if IS_POSTGRESQL else (1_260, 630, 325),
+    "round trips": (260, 113, 74),
     "rows": (300, 195, 100),
-    "bytes to PostgreSQL": (98_000, 60_000, 43_000),
-    "bytes from PostgreSQL": (260_000, 101_000, 55_000),
+    "bytes to PostgreSQL": (98_500, 59_500, 42_500),
+    "bytes from PostgreSQL": (156_000, 40_000, 34_000),
     "commands of Redis": (150, 107, 106),
     "messages to workers": (50, 2, 2),
     "requests to CleverTap": (50, 29, 10),

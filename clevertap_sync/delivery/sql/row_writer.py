@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from django.db import connection, models, transaction
 from django.db.models import Field, Model
+from django.db.models.base import ModelState
 
 from clevertap_sync.process import clock
 
@@ -105,6 +106,20 @@ def read_json_row(model: type[M], found: Mapping[str, Any]) -> M:
         if values[place] is not None:
             values[place] = convert(values[place])
     return model.from_db(connection.alias, list(_list_fields(model)), values)
+
+
+def copy_row(row: M, **changes: Any) -> M:  # noqa: ANN401 - of any column
+    """Return a stored row like this one, but for columns by their name in Python.
+
+    A model makes a row in twenty times the time. Related rows are those of `row`.
+    """
+    kind = type(row)
+    made = kind.__new__(kind)
+    vars(made).update(vars(row), **changes)
+    made._state = ModelState()
+    made._state.adding, made._state.db = False, connection.alias
+    made._state.fields_cache.update(row._state.fields_cache)
+    return made
 
 
 @cache

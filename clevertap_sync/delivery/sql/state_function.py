@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import msgspec
 from django.conf import settings
-from django.db import connection
 
 from clevertap_sync.delivery.sql import open_floor
 from clevertap_sync.delivery.sql.state_values import (
@@ -17,8 +16,9 @@ from clevertap_sync.delivery.sql.state_values import (
     AccountState,
     IntegrationState,
 )
+from referrals.database_call import call_function
 
-CALL: Final = "SELECT clevertap_sync_account_state_1(%s, %s, %s, %s, %s)"
+CALL: Final = "SELECT clevertap_sync_account_state_1($1, $2, $3, $4, $5)"
 
 #: Integration → account, as they were last seen: whose floors to call with.
 _accounts: Final[dict[int, int]] = {}
@@ -41,10 +41,8 @@ def read_state(
 
     With `most_events`, the integration's own has the first events that wait.
     """
-    with connection.cursor() as cursor:
-        asked = [*list_arguments(integration_id), locks, most_events]
-        cursor.execute(CALL, asked)
-        text = cursor.fetchone()[0]
+    asked = [*list_arguments(integration_id), locks, most_events]
+    text = call_function(CALL, asked)
     if text is None:
         return None
     found = _decoder.decode(text)

@@ -9,7 +9,8 @@ from clevertap_sync.delivery.sql.upload_functions import (
     NewUpload,
     SettledUpload,
 )
-from clevertap_sync.models import Attempt, Replay, Upload
+from clevertap_sync.delivery.work import KnownIntegration
+from clevertap_sync.models import Attempt, Integration, Replay, Upload
 from referrals import log
 from referrals.models import CustomName, Suppression
 from tests.builders import NOON, a_sent_event, an_account, an_integration
@@ -55,6 +56,27 @@ def test_a_plan_of_small_tables_reads_no_large_one_whole(size, is_known):
     for _ in range(5):
         upload_one(mine)
         upload_leased(mine)
+
+    reads = {name: n - before.get(name, 0) for name, n in count_reads().items()}
+    assert {name: n for name, n in reads.items() if n > GROWTH / 2} == {}
+
+
+@pytest.mark.parametrize("size", [0, 80, 200])
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_plan_of_small_tables_takes_from_no_large_one_as_a_whole(size, is_known):
+    mine, other = an_integration(), an_integration(account=an_account(account_id="B"))
+    samples = take_samples(mine)
+    fill(samples, [mine, other], 1, size)
+    if is_known:
+        ask(f"VACUUM ANALYZE {', '.join(COPIES)}")
+    connection.close()
+    take_one(know(mine), "taken")
+    fill(samples, [mine, other], size + 3, size + GROWTH)
+    known = know(mine)
+    before = count_reads()
+
+    for number in range(5):
+        take_one(known, f"later-{number}")
 
     reads = {name: n - before.get(name, 0) for name, n in count_reads().items()}
     assert {name: n for name, n in reads.items() if n > GROWTH / 2} == {}
@@ -152,6 +174,28 @@ def upload_leased(integration):
     assert begun
     settled = SettledUpload(upload.pk, 1, 1, begun.attempt, 200, 1, 1)
     assert upload_functions.settle_upload(settled)
+
+
+def know(integration):
+    """Begin an upload of a new event, and return what the next may be taken by."""
+    head = log.read_head(integration.app_id)
+    Integration.objects.filter(pk=integration.pk).update(cursor=head)
+    log.append(integration.app, [a_sent_event(id=f"begun-{head}")])
+    begun = begin_one(integration)
+    settle(begun)
+    integration.refresh_from_db()
+    return KnownIntegration(
+        integration, begun.versions, "{}", 0, upload=Upload(), attempt=Attempt()
+    )
+
+
+def take_one(known, name):
+    integration = known.integration
+    log.append(integration.app, [a_sent_event(id=name)])
+    taken = upload_functions.take_range(known, floor=0, most_events=20, worker="")
+    assert len(taken.events) == 1
+    settle(taken)
+    known.versions.integration, integration.cursor = taken.version, taken.last
 
 
 def begin_one(integration):

@@ -163,13 +163,13 @@ def test_an_upload_claimed_three_times_without_an_attempt_is_split_and_the_culpr
 ):
     append(count=4)
 
-    def dies(claim):
+    def dies(claim, *rows):
         if (
             3 in range(claim.upload.first, claim.upload.last + 1)
             and claim.upload.idle_claims <= 3
         ):
             raise SystemExit
-        return real(claim)
+        return real(claim, *rows)
 
     real = map_upload.map_upload
     monkeypatch.setattr(map_upload, "map_upload", dies)

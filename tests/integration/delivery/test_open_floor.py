@@ -177,7 +177,8 @@ def pages_of_a_glance(integration):
     account_state.read_account_state(integration.pk, locks=False)
     asked = [*state_function.list_arguments(integration.pk), False, 0]
     with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS) {state_function.CALL}", asked)
+        call = re.sub(r"\$\d", "%s", state_function.CALL)
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS) {call}", asked)
         plan = "\n".join(line for (line,) in cursor.fetchall())
     return int(re.search(r"Buffers: shared hit=(\d+)", plan)[1])
 
