@@ -37,6 +37,9 @@ TURNS_OF_A_CONNECTION: Final = 3
 ARENAS: Final = 1
 _COLLECT_AFTER: Final = 10_000
 _M_ARENA_MAX: Final = -8
+#: Memory of so many bytes and more. Hardly any request needs that much in one piece.
+LARGE_BYTES: Final = 1024 * 1024
+_M_MMAP_THRESHOLD: Final = -3
 _GENTLE: Final = signal.SIGTERM
 _HARD: Final = (signal.SIGINT, signal.SIGQUIT)
 
@@ -114,12 +117,15 @@ class Worker(BaseWorker):
 def _share_memory() -> None:
     """Let all threads share one pool of memory: a pool per thread would never shrink.
 
-    Only one thread runs the interpreter at a time, so that none waits for the pool. Only
-    glibc has such pools.
+    Only one thread runs the interpreter at a time, so that none waits for the pool. What is
+    large is no part of it, and the system's again once it is let go; else the pool would
+    keep the holes that it leaves. Only glibc has such pools.
     Reference: https://man7.org/linux/man-pages/man3/mallopt.3.html
     """
     with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, ARENAS)
+        set_option = ctypes.CDLL(None).mallopt
+        set_option(_M_ARENA_MAX, ARENAS)
+        set_option(_M_MMAP_THRESHOLD, LARGE_BYTES)
 
 
 def _collect_less_often() -> None:
