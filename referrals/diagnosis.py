@@ -21,6 +21,8 @@ from referrals.rules import (
 )
 from referrals.vocabulary import LAST, EventType, FraudStatus, Via
 
+#: Of a good id as JSON, in which each character may be an escape.
+_MAX_ID_BYTES = 2 + 6 * 200
 _UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _MISSING_FIELD = re.compile(r"Object missing required field `(.*)`")
 _WRONG_TYPE = re.compile(r"Expected `(.*)`, got `(.*)`")
@@ -66,13 +68,16 @@ _WORDS = {
 
 @prepare_type
 class _IdOnly(msgspec.Struct):
-    id: str
+    id: msgspec.Raw
 
 
 def read_id(raw: bytes) -> str | None:
     """Return the event's id if that is good, also where other fields are not."""
     try:
-        found = msgspec.json.decode(raw, type=_IdOnly).id
+        sent = msgspec.json.decode(raw, type=_IdOnly).id
+        if memoryview(sent).nbytes > _MAX_ID_BYTES:  # it may be as long as a body
+            return None
+        found = msgspec.json.decode(sent, type=str)
     except (ValueError, RecursionError):
         return None
     return found if ID_PATTERN.fullmatch(found) else None
@@ -113,11 +118,15 @@ def _describe_place(error: Exception, raw: bytes) -> str:
 
 
 def _count_bytes_to_fault(raw: bytes, error: UnicodeDecodeError) -> int:
-    """Return the number of the byte: the decoder counts from the start of the one text."""
+    """Return the number of the byte: the decoder counts from the start of the one text.
+
+    Under another name, the error would keep this frame, and it all that its callers hold,
+    until the garbage collector comes by.
+    """
     try:
         raw.decode()
     except UnicodeDecodeError as of_all:
-        error = of_all
+        return of_all.start + 1
     return error.start + 1
 
 

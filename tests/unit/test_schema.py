@@ -925,11 +925,15 @@ def test_nothing_that_is_printed_shows_an_identity():
         b"[",
         b"7",
         b"\xff",
+        b'{"id":"\xff"}',
         b'{"id":"a"}',
         b'{"id":"' + b"x" * 40_000 + b'"}',
         b'{"a":1}',
     ],
-    ids=("cut", "number", "no utf-8", "missing", "too large", "unknown"),
+    ids=(
+        *("cut", "number", "no utf-8", "text of no utf-8", "missing"),
+        *("too large", "unknown"),
+    ),
 )
 def test_a_refused_event_leaves_nothing_for_the_garbage_collector(data):
     decode_event(data)
