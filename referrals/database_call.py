@@ -14,7 +14,8 @@ from django.db import DataError, connections
 from django.db.utils import DEFAULT_DB_ALIAS
 
 if TYPE_CHECKING:
-    from psycopg.pq.abc import PGconn, PGresult
+    from psycopg import Connection
+    from psycopg.pq.abc import PGresult
 
 Value = str | int | float | None
 
@@ -59,7 +60,7 @@ def _call(
     statement: str, given: Sequence[Value], _many: object, context: dict[str, Any]
 ) -> bytes | None:
     connection = context["connection"]
-    link: PGconn = connection.connection.pgconn
+    link: Connection = connection.connection
     values = [None if value is None else _encode(value) for value in given]
     with connection.wrap_database_errors:
         return ask_libpq(link, statement.encode(), values).get_value(0, 0)
@@ -74,18 +75,20 @@ def _encode(value: str | float) -> bytes:
 
 
 def ask_libpq(
-    link: "PGconn", statement: bytes, values: Sequence[bytes | None]
+    connection: "Connection", statement: bytes, values: Sequence[bytes | None]
 ) -> "PGresult":
     """Send a statement that finds rows, with `values` in text beside it, and return these.
 
-    Waits until they are there. Raises psycopg's errors.
+    Waits for them as psycopg's cursor does, which is interrupted where that is. Raises
+    psycopg's errors.
     Reference: https://www.psycopg.org/psycopg3/docs/api/pq.html
     """
-    result = link.exec_params(statement, values)
-    if result.status == _FOUND_ROWS:
-        return result
-    from psycopg import OperationalError, errors, pq  # noqa: PLC0415 - SQLite goes without
+    from psycopg import errors, generators  # noqa: PLC0415 - SQLite goes without
 
-    if link.status != pq.ConnStatus.OK:
-        raise OperationalError(link.get_error_message())
-    raise errors.error_from_result(result)
+    link = connection.pgconn
+    link.send_query_params(statement, values)
+    result: PGresult
+    (result,) = connection.wait(generators.execute(link))
+    if result.status != _FOUND_ROWS:
+        raise errors.error_from_result(result)
+    return result

@@ -69,7 +69,7 @@ def _ask(
     statement: bytes,
     values: Sequence[bytes | None],
 ) -> list[Row]:
-    result = ask_libpq(connection.pgconn, statement, values)
+    result = ask_libpq(connection, statement, values)
     columns = range(result.nfields)
     return [
         tuple([result.get_value(row, column) for column in columns])
