@@ -5,6 +5,7 @@ them. What is left out is Django's own: a request that is read in advance, and s
 beginning and end. Headers that each answer has are made once.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
@@ -23,11 +24,12 @@ from sentry_sdk.utils import transaction_from_function
 
 from integration_project.api_shortcut import URLS
 from integration_project.constant_headers import LAYERS, ConstantHeaders
+from integration_project.observability import context
 from integration_project.quick_receipts import LAYERS_OF_RECEIPTS, QuickReceipts
 from integration_project.web.responses import WebAnswer
 from referrals.api.edge import EVENTS_PATH, is_api_path
 from referrals.api.events_read import EventsRead, append_beforehand
-from referrals.api.request_id import name_request
+from referrals.api.request_id import name_request, read_request_id
 from referrals.api.stream import read_stated_length
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ LAST: Final = "integration_project.api_shortcut.ApiShortcutMiddleware"
 _BEGUN: Final = "integration_project.request"
 
 Answer = Callable[[HttpRequest], HttpResponseBase]
+
+logger: Final = logging.getLogger(__name__)
 
 
 class ApiEntry:
@@ -91,14 +95,15 @@ class ApiEntry:
             name_request(request)
             request.began = began
         try:
-            append_beforehand(requests)
+            with _name_in_lines(requests), _isolate_reports(requests[0]):
+                append_beforehand(requests)
         finally:
-            _give_connection_back()
             for request in requests:
                 if request.events_read is not None:
                     request.environ[_BEGUN] = request
                 else:
                     request.environ["wsgi.input"].seek(0)
+            _give_connection_back()
         return [_answer_appended(request, receipts, began) for request in requests]
 
 
@@ -134,8 +139,12 @@ def _answer_appended(
         return True
     if read is None or read.appended is None:
         return False
-    with _isolate_reports(request):
-        answer = receipts.answer(request, read, began)
+    try:
+        with _isolate_reports(request):
+            answer = receipts.answer(request, read, began)
+    except Exception as error:  # noqa: BLE001 - the view meets it again; others are answered
+        logger.warning("A receipt is left to its view (%s)", type(error).__name__)
+        return True
     if answer is None:
         return True
     del request.environ[_BEGUN]
@@ -162,6 +171,17 @@ def _build_layers() -> Answer:
         layer = import_string(path)(answer)
         answer = cast("Answer", convert_exception_to_response(layer))
     return answer
+
+
+@contextmanager
+def _name_in_lines(requests: Sequence[HttpRequest]) -> Iterator[None]:
+    """Let log lines meanwhile name the request, where there is but one."""
+    name = read_request_id(requests[0]) if len(requests) == 1 else ""
+    token = context.request_id.set(name)
+    try:
+        yield
+    finally:
+        context.request_id.reset(token)
 
 
 @contextmanager

@@ -6,9 +6,12 @@ They enter by the WSGI callable that the web process serves.
 import json
 
 import pytest
+import sentry_sdk
 from django.db import DataError, OperationalError, connection
 
+from integration_project import quick_receipts
 from integration_project.api_entry import ApiEntry
+from integration_project.observability import context
 from integration_project.web.responses import WebAnswer, answer_by_wsgi
 from integration_project.wsgi import application
 from referrals import log
@@ -17,6 +20,7 @@ from referrals.ingest import background
 from referrals.log import together
 from referrals.log.writer import SMALL_EVENTS
 from referrals.models import IngestCount, ReferralEvent
+from referrals.signals import events_recorded
 from tests import builders
 from tests.builders import a_sent_event
 from tests.integration.hooks.wire import make_environ
@@ -281,6 +285,49 @@ def test_what_fails_for_all_of_them_leaves_each_its_body(key, monkeypatch):
 
     assert statuses(answers) == [202, 400]
     assert answers[1][1]["detail"] == alone[1]["detail"]
+
+
+def test_a_receipt_that_cannot_be_made_is_left_to_its_view(key, monkeypatch):
+    def note(_method, _path, _status, _seconds, fields):
+        if fields.get("duplicate"):
+            raise ZeroDivisionError
+
+    answer(post(key, a_sent_event(id="b")))
+    monkeypatch.setattr(quick_receipts, "note_request", note)
+
+    answers = answer_together(*(post(key, a_sent_event(id=name)) for name in "abc"))
+
+    assert statuses(answers) == [202, 202, 202]
+    assert [body["results"][0]["status"] for _, body, _ in answers] == [
+        *("accepted", "duplicate", "accepted")
+    ]
+    assert ReferralEvent.objects.count() == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_said_during_an_append_names_the_request_that_is_alone_and_the_view(
+    key,
+):
+    said = []
+
+    def hear(**_):
+        view = sentry_sdk.get_current_scope()._transaction
+        said.append((context.request_id.get(), view))
+
+    client = sentry_sdk.Client("http://key@127.0.0.1/1", default_integrations=False)
+    events_recorded.connect(hear)
+    try:
+        with sentry_sdk.new_scope() as scope:
+            scope.set_client(client)
+            answer_together(post(key, a_sent_event(id="a"), ("X-Request-Id", "mine")))
+            answer_together(*(post(key, a_sent_event(id=name)) for name in "bc"))
+            hear()
+    finally:
+        events_recorded.disconnect(hear)
+        client.close()
+
+    view = "referrals.api.views.receive_events"
+    assert said == [("mine", view), ("", view), ("", None)]
 
 
 def test_one_event_that_the_database_refuses_costs_the_others_nothing(key, monkeypatch):
