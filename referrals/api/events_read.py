@@ -66,8 +66,9 @@ def append_beforehand(requests: Sequence[HttpRequest]) -> None:
         # Django's class declares no such attribute.
         request.events_read = read  # type: ignore[attr-defined]
         if isinstance(read, Error):
-            # One after the other would wait for a database that is away.
-            logger.warning("Requests are left alone (%s)", type(read).__name__)
+            # One after the other would wait for a database that is away. Its view says so.
+            if len(requests) > 1:
+                logger.warning("Requests are left alone (%s)", type(read).__name__)
             return
         if not (read.strict or read.is_dry_run):
             taken.append((request, read))

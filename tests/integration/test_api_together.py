@@ -213,6 +213,26 @@ def test_a_database_that_knows_no_key_is_asked_for_one_of_them(key):
     assert statuses(map(answer, environs)) == [503, 202, 202]
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_only_who_has_company_is_said_to_be_left_alone(key, caplog, number):
+    def fail(*_):
+        raise OperationalError
+
+    auth.clear_remembered_keys()
+    environs = [post(key, a_sent_event(id=name)) for name in "ab"[:number]]
+    with connection.execute_wrapper(fail):
+        application.answer_together(environs)
+        answered = answer(environs[0])
+
+    assert answered[0] == 503
+    assert [each.getMessage() for each in caplog.records if each.levelname != "INFO"][
+        :-1
+    ] == [
+        *["Requests are left alone (OperationalError)"] * (number - 1),
+        "The API met OperationalError (SQLSTATE none). ",
+    ]
+
+
 def test_who_still_needs_the_database_is_named(key, monkeypatch):
     monkeypatch.setattr(together, "GROUP_EVENTS", 2)
 
