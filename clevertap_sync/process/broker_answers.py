@@ -49,9 +49,9 @@ def _read_one(read: bytes, at: int) -> tuple[CommandAnswer, int]:
     match read[at : at + 1]:
         case b"+":
             return text, after
-        case b":":
+        case b":" if text.removeprefix(b"-").isdigit():
             return int(text), after
-        case b"$":
+        case b"$" if text.isdigit():
             end = after + int(text)
             return read[after:end], end + 2
         case b"-":

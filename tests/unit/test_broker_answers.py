@@ -21,6 +21,10 @@ def test_answers_whose_end_is_missing_are_none_yet(end):
     assert read_answers(WHOLE[:end], 6) is None
 
 
+def test_a_number_may_be_below_zero():
+    assert read_answers(b":-2\r\n", 1) == [-2]
+
+
 def test_an_error_has_the_class_that_redis_gives_it():
     (error,) = read_answers(b"-NOPERM not for you\r\n", 1)
 
@@ -33,7 +37,11 @@ def test_a_broker_that_serves_nobody_is_no_answer():
 
 
 @pytest.mark.parametrize(
-    "read", [b":1\r\n:2\r\n", b"*0\r\n", b">1\r\n:1\r\n", b"HTTP/1.1 400\r\n"]
+    "read",
+    [
+        *(b":1\r\n:2\r\n", b"*0\r\n", b">1\r\n:1\r\n", b"HTTP/1.1 400\r\n"),
+        *(b":many\r\n", b"$many\r\n", b"$-5\r\n", b":\r\n"),
+    ],
 )
 def test_what_was_not_asked_for_is_refused(read):
     with pytest.raises(redis.InvalidResponse):
