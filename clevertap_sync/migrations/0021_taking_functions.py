@@ -123,7 +123,7 @@ BEGIN
     instant := clock_timestamp();
     UPDATE clevertap_sync_integration AS i
     SET last_served_at = instant, cursor = head
-    WHERE i.id = for_integration AND i.xmin = integration_version
+    WHERE i.id = for_integration AND i.xmin = integration_version AND i.cursor = known_cursor
         AND (
             SELECT app.xmin FROM referrals_app AS app WHERE app.id = for_app
         ) = app_version

@@ -249,6 +249,24 @@ def test_where_anything_has_changed_nothing_is_taken(
     assert (Upload.objects.count(), Attempt.objects.count()) == before
 
 
+def test_an_equal_version_of_a_row_with_another_cursor_takes_nothing(
+    known, integration, append, engine
+):
+    """A database that lost its last commits may give their numbers to other transactions."""
+    append(a_sent_event(id="elsewhere"))
+    claim_and_settle_elsewhere(integration)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT xmin::text FROM clevertap_sync_integration")
+        (known.versions.integration,) = cursor.fetchone()
+    append(a_sent_event(id="waits"))
+
+    assert take_next.take_next_range(known) is None
+
+    carry_out(take(known))
+    assert [r.records for r in engine.requests()] == [2] * 4
+    assert status_of(integration).balanced
+
+
 def test_other_settings_are_those_of_the_next_range(known, append, engine):
     append(a_sent_event(id="waits"))
     Integration.objects.update(send_event_id=True)
