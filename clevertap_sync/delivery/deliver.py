@@ -186,14 +186,18 @@ def _settle_despite_outages(settle: Callable[[], bool]) -> bool:
     """
     spare = settings.LEASE_SECONDS - settings.REQUEST_SECONDS
     ends_at = time.monotonic() + spare
+    has_failed = False
     while True:
         try:
             return settle()
         except (OperationalError, InterfaceError, IntegrityError):
             connection.close()
-            if stopping.is_stopping() or time.monotonic() + RETRY_SECONDS > ends_at:
-                raise
-            time.sleep(RETRY_SECONDS)
+            if has_failed:
+                if stopping.is_stopping() or time.monotonic() + RETRY_SECONDS > ends_at:
+                    raise
+                time.sleep(RETRY_SECONDS)
+            # At first the connection may have ended while it was kept, and the database be well.
+            has_failed = True
 
 
 def _split_if_leased(claim: Claim, groups: list[list[int]]) -> None:

@@ -1,4 +1,4 @@
-"""Send: one attempt, one request. No transaction and no connection is held meanwhile."""
+"""Send: one attempt, one request. No transaction is held meanwhile, and few connections are."""
 
 import hashlib
 import logging

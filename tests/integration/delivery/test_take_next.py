@@ -1,6 +1,7 @@
 """A busy integration's next small range is taken by one call, unless anything has changed."""
 
 from datetime import timedelta
+from threading import Event
 
 import pytest
 from django.db import connection
@@ -17,7 +18,7 @@ from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.replay import replay_range
 from clevertap_sync.models import Account, Attempt, DeadLetter, Integration, Upload
-from clevertap_sync.process import clock, slots
+from clevertap_sync.process import clock, slots, stopping
 from clevertap_sync.sandbox.faults import Fault, Poison
 from referrals import failpoints, suppression
 from referrals.failpoints import Place
@@ -441,3 +442,30 @@ def test_a_fault_between_write_and_commit_goes_the_way_of_several_statements(
     failpoints.arm_failpoints(failpoints.parse_failpoints(["claim.written=raise@1000"]))
 
     assert take_next.take_next_range(known) is None
+
+
+def test_an_answer_is_written_though_the_connection_that_waited_is_gone(
+    known, append, integration, monkeypatch, settings
+):
+    """Also by a process that ends, which waits for no database that is away."""
+    settings.DATABASE_POOL = 2
+    append(a_sent_event(id="taken"))
+    claim = take(known)
+    end_connection_on_the_server()
+    monkeypatch.setattr(stopping, "_stopping", Event())
+    stopping._stopping.set()
+
+    carry_out(claim)
+
+    upload, attempt = newest()
+    assert (upload.state, attempt.outcome) == ("settled", "ok")
+    assert status_of(integration).balanced
+
+
+def end_connection_on_the_server():
+    pid = connection.connection.info.backend_pid
+    other = connection.copy()
+    other.inc_thread_sharing()
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+    other.close()
