@@ -101,6 +101,8 @@ INVITE_CHANNELS = frozenset(
         "whatsapp",
     }
 )
+#: A longer name is none that the log takes; a thousand of 32 KB each would take 260 MB.
+_LONGEST_KEPT: Final = 255
 #: What people call an event of type identify, which becomes no record.
 WHO_IS_WHO: Final = "Who is who"
 
@@ -115,10 +117,16 @@ def find_referrals_without(side: Side) -> tuple[EventType, ...]:
     return tuple(each for each in REFERRAL_TYPES if side not in SIDES[each])
 
 
-@lru_cache(maxsize=1_024)
 def normalise_name(name: str) -> str:
     """Return `name` as names are compared: case and white space do not count."""
+    if len(name) > _LONGEST_KEPT:
+        return _fold_name(name)
+    return _recall_folded_name(name)
+
+
+def _fold_name(name: str) -> str:
     return "".join(name.split()).casefold()
 
 
+_recall_folded_name = lru_cache(maxsize=1_024)(_fold_name)
 BUILT_IN_NAMES = frozenset(normalise_name(title) for title in TITLES.values())

@@ -3,6 +3,8 @@
 Each sentence says what a new type still needs.
 """
 
+import tracemalloc
+
 import pytest
 from django.db.migrations.loader import MigrationLoader
 from django.test import override_settings
@@ -162,3 +164,18 @@ def test_openapi_lists_every_type_and_which_of_them_need_no_user():
         assert each in fields["user"], f"OpenAPI demands a user of {each}."
     schema = openapi.build_document()["components"]["schemas"]["EventType"]
     assert sorted(schema["enum"]) == sorted(EventType)
+
+
+def test_nothing_is_kept_of_names_that_are_too_long():
+    tracemalloc.start()
+    try:
+        folded = [
+            len(normalise_name(f"{n} \U0001f600".ljust(30_000, "N")))
+            for n in range(100)
+        ]
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert folded == [30_000 - 1] * 100
+    assert kept < 100_000
