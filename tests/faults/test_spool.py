@@ -4,6 +4,7 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 from tests.faults.platform import Platform
 from tests.harness.process import PATIENCE_SECONDS
@@ -12,6 +13,8 @@ from tests.harness.proxy import Proxy
 #: For hanging only: without a deadline, an answer waits for as long as a connection does.
 LATE_SECONDS = PATIENCE_SECONDS / 2
 NUMBERS = range(1, 33)
+#: Shaped as a source's public ID.
+NOBODY = "x" * 22
 
 
 @contextmanager
@@ -22,8 +25,16 @@ def web_behind_a_proxy(scene):
     with Proxy(urlsplit(url).port) as proxy:
         patient = f"{proxy.url_of(url)}?connect_timeout={PATIENCE_SECONDS:.0f}"
         scene.ground.web(DATABASE_URL=patient)
+        # On a busy machine a process may take longer for its first call than hooks have.
+        scene.wait_until(lambda: is_in_time(scene))
         yield proxy
         scene.ground.end_web()
+
+
+def is_in_time(scene):
+    """Say whether the web process looks a source up, which is nobody's, in its time."""
+    address = f"{scene.stack.web_url}/v1/hooks/{NOBODY}"
+    return requests.post(address, timeout=PATIENCE_SECONDS).status_code != 503
 
 
 def call_until_taken(scene, platform, number):

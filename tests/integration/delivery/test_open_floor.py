@@ -170,7 +170,7 @@ def pages_looked_at(integration):
     That is the least of several: PostgreSQL analyzes a table whenever it likes, and the
     next glance then reads the catalog as well, to plan anew.
     """
-    return min(pages_of_a_glance(integration) for _ in range(5))
+    return min(pages_of_a_glance(integration) for _ in range(50))
 
 
 def pages_of_a_glance(integration):
