@@ -157,6 +157,8 @@ def _fill_up(ours: Ours, size: int) -> None:
     last = head + size - _count(ours)
     fill(ours, head + 1, last)
     fill_uploads(ours, last)
+    # Filling in and vacuuming ten million events brings one of its own, sooner or later.
+    ours.ground.ask("CHECKPOINT")
     ours.tally()
     ours.work()
 
