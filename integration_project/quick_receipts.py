@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from integration_project.constant_headers import ConstantHeaders
 from integration_project.observability import context
 from integration_project.observability.request_log import note_request
-from integration_project.web.responses import WebAnswer
+from integration_project.web.responses import WebAnswer, encode_headers
 from referrals.api.edge import EVENTS_PATH
 from referrals.api.events_read import EventsRead
 from referrals.api.receipts import (
@@ -40,10 +40,7 @@ class QuickReceipts:
 
     def __init__(self, headers: ConstantHeaders) -> None:
         self._headers = {
-            is_secure: [
-                (name.lower().encode("latin-1"), value.encode("latin-1"))
-                for name, value in headers.list_headers(is_secure=is_secure)
-            ]
+            is_secure: encode_headers(headers.list_headers(is_secure=is_secure))
             for is_secure in (False, True)
         }
 

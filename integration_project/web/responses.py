@@ -40,6 +40,14 @@ class WebAnswer:
     body: bytes
 
 
+def encode_headers(headers: Iterable[tuple[str, str]]) -> AnswerHeaders:
+    """Return WSGI's headers as ASGI has them."""
+    return [
+        (name.lower().encode("latin-1"), value.encode("latin-1"))
+        for name, value in headers
+    ]
+
+
 def make_answer(status: int, headers: AnswerHeaders, body: bytes) -> WebAnswer:
     """Return a whole answer, with the length of its body."""
     return WebAnswer(status, [*headers, _make_length_header(len(body))], body)
@@ -205,10 +213,7 @@ class _StartResponse:
         exc_info: object = None,  # noqa: ARG002 - WSGI's signature
     ) -> Callable[[bytes], object]:
         self.status = int(status[:3])
-        self.headers = [
-            (name.lower().encode("latin-1"), value.encode("latin-1"))
-            for name, value in headers
-        ]
+        self.headers = encode_headers(headers)
         return _refuse_to_write
 
     @property
