@@ -1,9 +1,9 @@
 """A call of a function in the PostgreSQL database, by the shortest way.
 
-Django's cursor and psycopg's look at types, compose a text, wait in steps and make rows of what
-comes. Where a process has rested for some milliseconds, that takes two or three times as long as the call
-itself. Here libpq sends a statement with its values beside it, and waits for one text. What
-PostgreSQL logs of a statement that fails has not got its values.
+Django's cursor and psycopg's look at types, compose a text and make rows of what comes. Where a
+process has rested for some milliseconds, that takes two or three times as long as the call itself.
+Here libpq sends a statement with its values beside it, and waits for one text. What PostgreSQL
+logs of a statement that fails has not got its values.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.db import DataError, connections
 from django.db.utils import DEFAULT_DB_ALIAS
+
+from referrals.database_connection import is_in_transaction
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -32,7 +34,7 @@ def call_function(statement: str, given: Sequence[Value]) -> bytes | None:
     """
     connection: Any = connections[DEFAULT_DB_ALIAS]
     connection.ensure_connection()
-    if connection.in_atomic_block or not connection.autocommit:
+    if is_in_transaction(connection):
         # A transaction begins with its first statement, which psycopg sees to.
         return _call_by_cursor(connection, statement, given)
     call: Callable[..., bytes | None] = _call

@@ -7,6 +7,7 @@ from typing import Final
 
 from django.conf import settings
 from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 _mutex: Final = threading.Lock()
 #: How many threads of this process keep their connection while they wait.
@@ -21,6 +22,13 @@ def give_connection_back() -> None:
     """
     if connection.vendor == "postgresql" and not connection.in_atomic_block:
         connection.close()
+
+
+def is_in_transaction(database: BaseDatabaseWrapper) -> bool:
+    """Return whether the caller has a transaction, which only the caller may commit."""
+    if database.in_atomic_block:
+        return True
+    return database.connection is not None and not database.autocommit
 
 
 class ShortWait:

@@ -10,6 +10,7 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from referrals.database_call import ask_libpq
+from referrals.database_connection import is_in_transaction
 
 #: A row as PostgreSQL writes it in text.
 Row = tuple[bytes | None, ...]
@@ -20,12 +21,13 @@ def is_alone(database: BaseDatabaseWrapper) -> bool:
 
     Who counts, refuses or logs statements asks Django to.
     """
-    if database.in_atomic_block or database.execute_wrappers or database.queries_logged:
+    if is_in_transaction(database) or (
+        database.execute_wrappers or database.queries_logged
+    ):
         return False
-    if database.connection is None:
-        # As the next connection will be.
-        return bool(database.settings_dict["AUTOCOMMIT"])
-    return database.autocommit
+    # Where there is no connection, as the next one will be.
+    is_open = database.connection is not None
+    return is_open or bool(database.settings_dict["AUTOCOMMIT"])
 
 
 def ask_directly(

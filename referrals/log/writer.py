@@ -20,7 +20,7 @@ from django.db import (
 )
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from referrals.database_connection import give_connection_back
+from referrals.database_connection import give_connection_back, is_in_transaction
 from referrals.ingest.counter import WayIn
 from referrals.log.counted import count_answers, count_archived
 from referrals.log.drafts import (
@@ -182,19 +182,12 @@ def append_drafts(
     `database` is this thread's connection.
     """
     # A strict request is stored whole or not at all.
-    if strict or len(request) > SMALL_EVENTS or _is_in_transaction(database):
+    if strict or len(request) > SMALL_EVENTS or is_in_transaction(database):
         return store_drafts(app_id, request, strict=strict)
     try:
         return _find_waiting_line(app_id).ask(request)
     except WaitedTooLongError as error:
         raise OperationalError(str(error)) from error
-
-
-def _is_in_transaction(database: BaseDatabaseWrapper) -> bool:
-    """Return whether the caller has a transaction, which only the caller may commit."""
-    if database.in_atomic_block:
-        return True
-    return database.connection is not None and not database.autocommit
 
 
 def _give_connection_back() -> None:
