@@ -34,8 +34,6 @@ class _Flusher:
         self._thread: threading.Thread | None = None
         self._is_over = False
         self._has_warned = False
-        # How often there was no connection to be had.
-        self._times_away = 0
 
     def begin(self, *, at_once: bool) -> None:
         """See to it that the thread runs; with `at_once`, that it writes now."""
@@ -69,7 +67,6 @@ class _Flusher:
                 self._warn(error)
                 are_taken = False
                 if isinstance(error, OperationalError) and not connection.connection:
-                    self._times_away += 1
                     break
         return are_taken
 
@@ -92,15 +89,18 @@ class _Flusher:
             self._thread = None
 
     def end(self) -> None:
-        """Write the last counts: the process ends, and waits for one connection at most."""
+        """Write the last counts: the process ends.
+
+        It waits for one connection at most, after the one that its thread is waiting for. That
+        one may have been asked for while the database was away, and be waited for in vain now
+        that it is back.
+        """
         if self._thread is None:
             return
         # The thread that ends the process needs its own connection no more.
         connection.close()
-        times_away = self._times_away
         with self._writing:
-            if self._times_away == times_away:
-                self._do_each(self._write_counts, *_along, *_at_end)
+            self._do_each(self._write_counts, *_along, *_at_end)
         connection.close()
 
     def _start(self) -> None:

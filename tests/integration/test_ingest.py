@@ -1,6 +1,7 @@
 """Ingest health: what is counted, by which way it came, and what is kept of a refusal."""
 
 import os
+import sys
 import threading
 import warnings
 from contextlib import suppress
@@ -45,6 +46,11 @@ from tests.integration.threads import Worker
 HOUR = timedelta(hours=1)
 MILLISECONDS = 1795428900000
 STRANGER = "rk_" + "s" * 43
+
+
+def find_innermost_function(thread):
+    """Return the name of the function that a thread is in: of its lock, if it waits for one."""
+    return sys._current_frames()[thread.ident].f_code.co_name
 
 
 @pytest.fixture
@@ -480,6 +486,32 @@ class TestInTheBackground:
         background.count_ingest(taken())
 
         wait_until(IngestCount.objects.filter(hour=ALL_TIME_HOUR, number=2).exists)
+        background.clear_counts()
+
+    def test_the_last_counts_are_written_where_the_thread_has_just_waited_in_vain(
+        self, settings, monkeypatch
+    ):
+        def waits_in_vain():
+            if not is_waiting.is_set():
+                is_waiting.set()
+                is_over.wait()
+                # The process is gone before this thread comes here again.
+                background._flusher._is_over = True
+                raise OperationalError
+
+        settings.INGEST_FLUSH_SECONDS = 3600
+        is_waiting, is_over = threading.Event(), threading.Event()
+        monkeypatch.setattr(background, "_along", [connection.close, waits_in_vain])
+        background.count_ingest(taken())
+        is_waiting.wait()
+        background.count_ingest(taken(), 2)
+
+        ending = Worker(background._flusher.end)
+        wait_until(lambda: find_innermost_function(ending) == "end")
+        is_over.set()
+        ending.finish()
+
+        assert IngestCount.objects.get(hour=ALL_TIME_HOUR).number == 3
         background.clear_counts()
 
     def test_a_forked_child_leaves_to_its_parent_what_that_counted(self):
