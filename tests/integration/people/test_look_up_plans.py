@@ -15,15 +15,19 @@ from clevertap_sync.process import clock
 from referrals.models import KnownIdentity, KnownPerson
 from referrals.people import tables
 from tests.integration.people.steps import a_learning_app
+from tests.integration.plans import make_tables_new
 
 pytestmark = pytest.mark.django_db
 
 MANY = 400
+LOOKED_UP = ("referrals_knownidentity", "referrals_knownperson")
 
 
 @pytest.fixture
 def app():
     """An app that has just learned of many people, about whom nothing was analysed yet."""
+    if connection.vendor == "postgresql":
+        make_tables_new(*LOOKED_UP)
     app, now = a_learning_app(), clock.read_now()
     KnownIdentity.objects.bulk_create(
         KnownIdentity(
