@@ -3,7 +3,8 @@
 A thread of its own for each would have them wait for the interpreter, for the database and
 for one another, and cost more in being woken than in answering. While one company is
 served, the next gathers. If the last one had several, the next waits a moment for them to
-come again. A request alone never waits.
+come again: half as long as it took to serve them, since to serve one by itself takes nearly as
+long as to serve all. A request alone never waits.
 
 Uses no thread or socket: the event loop calls it, one call at a time.
 """
@@ -11,15 +12,16 @@ Uses no thread or socket: the event loop calls it, one call at a time.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 Member = TypeVar("Member")
 
-#: For so long the next company waits, for each that it may have: they are answered one after
-#: the other, and come again so.
-PATIENCE_PER_MEMBER: Final = 0.00025
+#: For so much of the time in which the last company was served the next one waits. In a time
+#: of its own, it would wait too long where machine and database are quick, and in vain where
+#: they are slow.
+PATIENCE: Final = 0.5
 #: The longest wait for a company.
-PATIENCE_SECONDS: Final = 0.002
+PATIENCE_SECONDS: Final = 0.005
 #: When those who gather wait no longer for a company that is being served: something holds
 #: it, and the log has a line of its own.
 STUCK_SECONDS: Final = 1.0
@@ -51,8 +53,15 @@ class _Gathering(Generic[Member]):
     members: list[Member] = field(default_factory=list)
     served: int = 0
     expected: int = 1
+    began_at: float = -inf
     ended_at: float = -inf
+    patience: float = 0.0
     timer: Timer | None = None
+
+    def end(self, now: float) -> None:
+        """Note that nobody is served any more, and for how long the next ones wait."""
+        self.ended_at = now
+        self.patience = min(PATIENCE * (now - self.began_at), PATIENCE_SECONDS)
 
 
 class Companies(Generic[Member]):
@@ -87,16 +96,16 @@ class Companies(Generic[Member]):
             return
         self._stop_waiting(gathering)
         gathering.expected = number + len(gathering.members)
-        gathering.ended_at = self._clock.time()
+        gathering.end(self._clock.time())
         if gathering.members:
             self._begin_or_wait(owner, gathering)
         elif gathering.expected == 1:
             del self._gatherings[owner]
         else:
-            self._wait(owner, gathering, _find_patience(gathering))
+            self._wait(owner, gathering, gathering.patience)
 
     def _begin_or_wait(self, owner: str, gathering: _Gathering[Member]) -> None:
-        left = gathering.ended_at + _find_patience(gathering) - self._clock.time()
+        left = gathering.ended_at + gathering.patience - self._clock.time()
         if len(gathering.members) >= gathering.expected or left <= 0:
             self._begin(owner, gathering)
         elif gathering.timer is None:
@@ -110,6 +119,7 @@ class Companies(Generic[Member]):
                 del self._gatherings[owner]
             return
         gathering.served += len(members)
+        gathering.began_at = self._clock.time()
         self._serve(owner, members)
 
     def _wait(self, owner: str, gathering: _Gathering[Member], seconds: float) -> None:
@@ -125,8 +135,3 @@ class Companies(Generic[Member]):
         if gathering.timer is not None:
             gathering.timer.cancel()
             gathering.timer = None
-
-
-def _find_patience(gathering: _Gathering[Any]) -> float:
-    """Return for how many seconds after the last company the next one waits."""
-    return min(gathering.expected * PATIENCE_PER_MEMBER, PATIENCE_SECONDS)

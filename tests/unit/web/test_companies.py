@@ -3,13 +3,15 @@
 import pytest
 
 from integration_project.web.companies import (
-    PATIENCE_PER_MEMBER,
+    PATIENCE,
     PATIENCE_SECONDS,
     STUCK_SECONDS,
     Companies,
 )
 
 APP = "app 1"
+#: Whoever is served this long is waited for as long as anybody is.
+LONG_SECONDS = PATIENCE_SECONDS / PATIENCE
 
 
 class Clock:
@@ -56,7 +58,8 @@ class Bench:
         for member in members:
             self.companies.add(owner, member)
 
-    def finish(self, number, owner=APP):
+    def finish(self, number, owner=APP, *, after=LONG_SECONDS):
+        self.clock.go_on(after)
         self.companies.finish(owner, number)
 
     @property
@@ -112,13 +115,26 @@ def test_nobody_waits_longer_than_a_moment_for_who_does_not_come(bench):
     assert bench.groups == ["a", "bc", "d"]
 
 
-def test_a_small_company_is_waited_for_shortly(bench):
+@pytest.mark.parametrize("seconds", [0.001, LONG_SECONDS / 2])
+def test_the_next_company_waits_half_as_long_as_it_took_to_serve_the_last(
+    bench, seconds
+):
     bench.add(*"ab")
-    bench.finish(1)
+    bench.finish(1, after=seconds)
 
-    bench.clock.go_on(1.5 * PATIENCE_PER_MEMBER)
+    bench.clock.go_on(0.49 * seconds)
     assert bench.groups == ["a"]
-    bench.clock.go_on(0.6 * PATIENCE_PER_MEMBER)
+    bench.clock.go_on(0.02 * seconds)
+    assert bench.groups == ["a", "b"]
+
+
+def test_where_that_took_long_it_waits_no_longer_than_some_milliseconds(bench):
+    bench.add(*"ab")
+    bench.finish(1, after=10 * LONG_SECONDS)
+
+    bench.clock.go_on(0.9 * PATIENCE_SECONDS)
+    assert bench.groups == ["a"]
+    bench.clock.go_on(0.2 * PATIENCE_SECONDS)
     assert bench.groups == ["a", "b"]
 
 
