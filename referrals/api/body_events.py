@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Final, NamedTuple
 
-from referrals import values
+from referrals import rules, values
 from referrals.api.body import JSON
 from referrals.api.body_pieces import (
     MAX_EVENTS,
@@ -98,7 +98,12 @@ def _read_plain(body: _CutBody, now: datetime) -> PlainEvents | None:
         read = read_plain_body(data, MAX_EVENTS, now, cut=lambda: body.texts)
         if read is not None:
             return read
-    if len(body.pieces) <= _FEW or isinstance(body.pieces[0], LenientlyRead):
+    # Of a body with long events, none is plain, and to cut it into texts takes as much memory.
+    if (
+        len(body.pieces) <= _FEW
+        or isinstance(body.pieces[0], LenientlyRead)
+        or len(data) > rules.MAX_VALUES * len(body.pieces)
+    ):
         return None
     return read_plain_events(body.texts, now)
 

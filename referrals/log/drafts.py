@@ -111,11 +111,12 @@ def make_drafts(
     """
     maker = _Maker(app, request_id)
     indexes, events = list(good), list(good.values())
-    made = _complete_forms(events, [forms[index] for index in good] if forms else ())
+    known = [forms[index] for index in good] if forms else ()
     drafts: list[Draft] = []
     for start in range(0, len(events), _AT_ONCE):
         some = slice(start, start + _AT_ONCE)
-        drafts += maker.make_some(indexes[some], events[some], made[some])
+        made = _complete_forms(events[some], known[some])
+        drafts += maker.make_some(indexes[some], events[some], made)
     return drafts
 
 
