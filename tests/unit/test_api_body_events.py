@@ -1,6 +1,7 @@
 """What is looked for in a whole body at once is found in each of its events."""
 
 import json
+import tracemalloc
 
 import pytest
 
@@ -64,3 +65,24 @@ def test_a_key_that_stands_twice_is_found_where_no_event_has_an_escape():
 
     assert isinstance(found, EventProblem)
     assert (found.code, found.pointer) == ("repeated_key", "/id")
+
+
+def test_a_body_with_long_events_is_not_there_once_more_while_they_are_read():
+    number, text = 500, "x" * 8_000
+    custom = f'"type":"custom","name":"Read","event_data":{{"text":"{text}"}}'
+    events = [
+        GOOD.replace("good", f"id-{n}").replace('"type":"app_open"', custom)
+        for n in range(number)
+    ]
+    body = f'{{"events":[{",".join(events)}]}}'.encode()
+
+    tracemalloc.start()
+    try:
+        found = decode_events(JSON, body)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert [event.id for event in found] == [f"id-{n}" for n in range(number)]
+    # The texts of all of them, and what is short.
+    assert peak < 1.5 * len(body)

@@ -1,6 +1,7 @@
 """Drafts are the same, whether the forms of their events were made before or not."""
 
 import json
+import tracemalloc
 from datetime import UTC, datetime
 
 import pytest
@@ -54,3 +55,23 @@ def test_a_form_is_what_the_fingerprint_is_made_of(good):
 
     assert first.fingerprint != other.fingerprint
     assert first.content != other.content
+
+
+def test_forms_are_there_for_few_events_at_a_time():
+    app, sent = App(pk=1, slug="shop"), a_sent_custom_event()
+    text, number = "x" * 8_000, 1_000
+    sent["event_data"] = {"text": text}
+    events = {
+        index: decode_event(json.dumps({**sent, "id": f"n{index}"}).encode(), now=NOW)
+        for index in range(number)
+    }
+
+    tracemalloc.start()
+    try:
+        drafts = make_drafts(app, events)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert len(drafts) == number
+    assert peak < number * len(text) / 2
