@@ -29,6 +29,10 @@ def read_good():
     }
 
 
+def read_good_event(text):
+    return decode_event(text, now=NOW)
+
+
 @pytest.mark.parametrize("every", [1, 3, 4])
 def test_forms_that_were_made_before_change_nothing(good, every):
     app = App(pk=1, slug="shop")
@@ -61,10 +65,8 @@ def test_forms_are_there_for_few_events_at_a_time():
     app, sent = App(pk=1, slug="shop"), a_sent_custom_event()
     text, number = "x" * 8_000, 1_000
     sent["event_data"] = {"text": text}
-    events = {
-        index: decode_event(json.dumps({**sent, "id": f"n{index}"}).encode(), now=NOW)
-        for index in range(number)
-    }
+    texts = [json.dumps({**sent, "id": f"n{n}"}).encode() for n in range(number)]
+    events = {index: read_good_event(text) for index, text in enumerate(texts)}
 
     tracemalloc.start()
     try:
