@@ -7,7 +7,7 @@ from contextlib import suppress
 def give_memory_back() -> None:
     """Give back what lies unused between pieces in use. Only glibc has to be told.
 
-    It takes about a millisecond, and as long again once the memory is needed.
+    It takes some milliseconds, in which nobody else gets any: for what is large and rare.
     Reference: https://man7.org/linux/man-pages/man3/malloc_trim.3.html
     """
     with suppress(AttributeError, OSError):

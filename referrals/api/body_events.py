@@ -98,7 +98,8 @@ def _read_plain(body: _CutBody, now: datetime) -> PlainEvents | None:
         read = read_plain_body(data, MAX_EVENTS, now, cut=lambda: body.texts)
         if read is not None:
             return read
-    # Of a body with long events, none is plain, and to cut it into texts takes as much memory.
+    # Long events are never plain, and to cut them into texts takes as much memory as they do.
+    # So the few short ones of a body whose events are long on average are read by the rules.
     if (
         len(body.pieces) <= _FEW
         or isinstance(body.pieces[0], LenientlyRead)

@@ -9,7 +9,7 @@ from referrals.memory import give_memory_back
 
 MAX_DECOMPRESSED_BYTES: Final = 8 * 1024 * 1024
 #: What is made of a larger body does not fit between what earlier ones have left.
-_LARGE_BYTES: Final = 2_000_000
+_LARGE_BYTES: Final = MAX_DECOMPRESSED_BYTES // 2
 # Small, since what follows a gzip member is copied once per member.
 STEP_BYTES: Final = 16 * 1024
 # zlib's window bits for a gzip header and trailer: https://zlib.net/manual.html

@@ -97,6 +97,7 @@ class _Flusher:
         """
         if self._thread is None:
             return
+        self._is_over = True
         # The thread that ends the process needs its own connection no more.
         connection.close()
         with self._writing:

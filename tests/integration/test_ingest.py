@@ -40,7 +40,7 @@ from referrals.models import ApiKey, IngestCount, IngestSample
 from referrals.refusals import Code
 from referrals.tasks import append_events_task
 from tests.builders import ANN, BOB, NOON, a_sent_event, an_api_key, an_app
-from tests.harness.process import free_port, wait_until
+from tests.harness.process import PATIENCE_SECONDS, free_port, wait_until
 from tests.integration.threads import Worker
 
 HOUR = timedelta(hours=1)
@@ -494,7 +494,7 @@ class TestInTheBackground:
         def waits_in_vain():
             if not is_waiting.is_set():
                 is_waiting.set()
-                is_over.wait()
+                is_over.wait(PATIENCE_SECONDS)
                 # The process is gone before this thread comes here again.
                 background._flusher._is_over = True
                 raise OperationalError
@@ -503,7 +503,7 @@ class TestInTheBackground:
         is_waiting, is_over = threading.Event(), threading.Event()
         monkeypatch.setattr(background, "_along", [connection.close, waits_in_vain])
         background.count_ingest(taken())
-        is_waiting.wait()
+        assert is_waiting.wait(PATIENCE_SECONDS)
         background.count_ingest(taken(), 2)
 
         ending = Worker(background._flusher.end)
