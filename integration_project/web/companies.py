@@ -54,14 +54,8 @@ class _Gathering(Generic[Member]):
     served: int = 0
     expected: int = 1
     began_at: float = -inf
-    ended_at: float = -inf
-    patience: float = 0.0
+    waits_until: float = -inf
     timer: Timer | None = None
-
-    def end(self, now: float) -> None:
-        """Note that nobody is served any more, and for how long the next ones wait."""
-        self.ended_at = now
-        self.patience = min(PATIENCE * (now - self.began_at), PATIENCE_SECONDS)
 
 
 class Companies(Generic[Member]):
@@ -96,16 +90,18 @@ class Companies(Generic[Member]):
             return
         self._stop_waiting(gathering)
         gathering.expected = number + len(gathering.members)
-        gathering.end(self._clock.time())
+        now = self._clock.time()
+        patience = min(PATIENCE * (now - gathering.began_at), PATIENCE_SECONDS)
+        gathering.waits_until = now + patience
         if gathering.members:
             self._begin_or_wait(owner, gathering)
         elif gathering.expected == 1:
             del self._gatherings[owner]
         else:
-            self._wait(owner, gathering, gathering.patience)
+            self._wait(owner, gathering, patience)
 
     def _begin_or_wait(self, owner: str, gathering: _Gathering[Member]) -> None:
-        left = gathering.ended_at + gathering.patience - self._clock.time()
+        left = gathering.waits_until - self._clock.time()
         if len(gathering.members) >= gathering.expected or left <= 0:
             self._begin(owner, gathering)
         elif gathering.timer is None:
