@@ -1,10 +1,14 @@
-"""How much memory processes have had at the most, as /proc tells."""
+"""How much memory processes have had at the most, as /proc tells, or a piece of work."""
 
 import re
-from collections.abc import Iterable
+import tracemalloc
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from tests.harness.descent import descendants, pids
+
+Made = TypeVar("Made")
 
 _PEAK = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
 
@@ -24,3 +28,14 @@ def peaks_of(processes: Iterable[int]) -> list[int]:
             continue
         found += [int(kilobytes) * 1024 for kilobytes in _PEAK.findall(text)]
     return found
+
+
+def measure_peak(work: Callable[[], Made]) -> tuple[Made, int]:
+    """Do the work; return what it makes, and the most bytes that Python had for it."""
+    tracemalloc.start()
+    try:
+        made = work()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    return made, peak

@@ -1,12 +1,12 @@
 """What is looked for in a whole body at once is found in each of its events."""
 
 import json
-import tracemalloc
 
 import pytest
 
 from referrals.api.body_events import decode_events
 from referrals.schema import EventProblem
+from tests.harness.memory import measure_peak
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -76,12 +76,7 @@ def test_a_body_with_long_events_is_not_there_once_more_while_they_are_read():
     ]
     body = f'{{"events":[{",".join(events)}]}}'.encode()
 
-    tracemalloc.start()
-    try:
-        found = decode_events(JSON, body)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
+    found, peak = measure_peak(lambda: decode_events(JSON, body))
 
     assert [event.id for event in found] == [f"id-{n}" for n in range(number)]
     # The texts of all of them, and what is short.

@@ -8,7 +8,6 @@ import select
 import socket
 import threading
 import time
-import tracemalloc
 from concurrent.futures import Future
 
 import pytest
@@ -23,6 +22,7 @@ from clevertap_sync.clevertap.errors import (
     NotSentError,
 )
 from tests.certificates import Authority
+from tests.harness.memory import measure_peak
 from tests.harness.process import PATIENCE_SECONDS, wait_until
 from tests.unit.bombs import a_bomb
 from tests.unit.clock import Clock
@@ -488,10 +488,7 @@ class TestSize:
         clevertap.answers(200, a_bomb(100), Content_Encoding="gzip")
         client = a_client(clevertap.url, seconds=LONG)
 
-        tracemalloc.start()
-        error = _fails(client)
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
+        error, peak = measure_peak(lambda: _fails(client))
 
         assert type(error) is MalformedResponseError
         assert error.detail == "it is too long"
@@ -501,10 +498,7 @@ class TestSize:
         clevertap.answers(503, a_bomb(100), Content_Encoding="gzip")
         client = a_client(clevertap.url, seconds=LONG)
 
-        tracemalloc.start()
-        error = _fails(client)
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
+        error, peak = measure_peak(lambda: _fails(client))
 
         assert error.status == 503
         assert peak < 30_000_000

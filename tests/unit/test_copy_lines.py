@@ -1,6 +1,5 @@
 """The lines that COPY reads take little memory, whatever stands in the bodies."""
 
-import tracemalloc
 from datetime import UTC, datetime
 
 import msgspec
@@ -8,6 +7,7 @@ import pytest
 
 from referrals.log.postgresql import make_lines
 from referrals.log.rows import LogEnd, LogRow
+from tests.harness.memory import measure_peak
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 BODY_BYTES = 4_000
@@ -26,12 +26,9 @@ def a_row(text):
 def test_no_character_makes_the_lines_of_many_rows_large(text):
     rows = [a_row(text) for _ in range(1_000)]
 
-    tracemalloc.start()
-    try:
-        sizes = [len(lines) for lines in make_lines(1, LogEnd(0, NOW, {}), rows)]
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
+    sizes, peak = measure_peak(
+        lambda: [len(lines) for lines in make_lines(1, LogEnd(0, NOW, {}), rows)]
+    )
 
     assert sum(sizes) > len(rows) * BODY_BYTES
     assert peak < sum(sizes) / 2

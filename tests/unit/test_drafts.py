@@ -1,7 +1,6 @@
 """Drafts are the same, whether the forms of their events were made before or not."""
 
 import json
-import tracemalloc
 from datetime import UTC, datetime
 
 import pytest
@@ -11,6 +10,7 @@ from referrals.log.drafts import make_drafts
 from referrals.models import App
 from referrals.schema import decode_event
 from tests.builders import a_sent_custom_event, a_sent_event
+from tests.harness.memory import measure_peak
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 SENT = [
@@ -21,16 +21,13 @@ SENT = [
 ]
 
 
+def read_good_event(sent):
+    return decode_event(json.dumps(sent).encode(), now=NOW)
+
+
 @pytest.fixture(name="good")
 def read_good():
-    return {
-        index * 2: decode_event(json.dumps(sent).encode(), now=NOW)
-        for index, sent in enumerate(SENT)
-    }
-
-
-def read_good_event(text):
-    return decode_event(text, now=NOW)
+    return {index * 2: read_good_event(sent) for index, sent in enumerate(SENT)}
 
 
 @pytest.mark.parametrize("every", [1, 3, 4])
@@ -65,15 +62,9 @@ def test_forms_are_there_for_few_events_at_a_time():
     app, sent = App(pk=1, slug="shop"), a_sent_custom_event()
     text, number = "x" * 8_000, 1_000
     sent["event_data"] = {"text": text}
-    texts = [json.dumps({**sent, "id": f"n{n}"}).encode() for n in range(number)]
-    events = {index: read_good_event(text) for index, text in enumerate(texts)}
+    events = {n: read_good_event({**sent, "id": f"n{n}"}) for n in range(number)}
 
-    tracemalloc.start()
-    try:
-        drafts = make_drafts(app, events)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
+    drafts, peak = measure_peak(lambda: make_drafts(app, events))
 
     assert len(drafts) == number
     assert peak < number * len(text) / 2

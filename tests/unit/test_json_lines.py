@@ -1,11 +1,10 @@
 """The JSON of many values: each by itself, and little of it twice."""
 
-import tracemalloc
-
 import msgspec
 import pytest
 
 from referrals.json_lines import encode_each
+from tests.harness.memory import measure_peak
 
 ENCODER = msgspec.json.Encoder()
 LONG = "x" * 8_000
@@ -21,11 +20,6 @@ def test_each_value_has_its_json_in_order(count):
 def test_of_much_json_little_is_there_twice():
     values = [LONG] * 1_000
 
-    tracemalloc.start()
-    try:
-        lines = encode_each(ENCODER, values)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
+    lines, peak = measure_peak(lambda: encode_each(ENCODER, values))
 
     assert peak < 1.4 * sum(map(len, lines))
