@@ -148,5 +148,8 @@ def list_thresholds(kind: type[Finding]) -> list[Threshold]:
 
 def is_wanted(alert: Alert, finding: Finding, facts: Facts | None) -> bool:
     """Return whether the alert asks to be told of this finding now."""
+    if finding.is_provisional:
+        # Told now, it would be told again by its cause a moment later.
+        return False
     deciding = list_thresholds(type(finding))
     return any(each.asks_for(alert, finding, facts) for each in deciding)

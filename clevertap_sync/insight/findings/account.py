@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import ClassVar, Final, Self
 
 from clevertap_sync.clevertap.account_faults import (
@@ -33,6 +34,8 @@ from clevertap_sync.insight.passcode_expiry import find_expiry
 from referrals.encrypted_field import UnreadableSecret
 from referrals.words import format_span
 
+#: A cause is looked for in less, or else by the next probe.
+CAUSE_SEARCH: Final = timedelta(minutes=1)
 #: Families: findings that are causes of the same trouble.
 HELD: Final = "held"
 PASSCODE: Final = "passcode"
@@ -89,7 +92,14 @@ class HoldFinding(Finding):
             count=facts.waiting.events + facts.waiting.records or None,
             seconds=seconds,
             detail=integration.hold_reason,
+            is_provisional=cls.is_cause_awaited(facts),
         )
+
+    @classmethod
+    def is_cause_awaited(cls, facts: Facts) -> bool:
+        """Return whether a worker is probably finding out the cause of the hold."""
+        del facts
+        return False
 
     @classmethod
     def is_about(cls, facts: Facts) -> bool:
@@ -120,6 +130,19 @@ class CredentialsRefused(HoldFinding):
         cause = describe_hold_cause(facts.integration)
         fault = cause.fault if cause else find_evident_fault(facts)
         return fault in cls.faults
+
+    @classmethod
+    def is_cause_awaited(cls, facts: Facts) -> bool:
+        """Return whether the hold has no cause yet, and is too new for that to mean anything.
+
+        CleverTap is asked for it right after each refusal (`delivery.hold_cause`).
+        """
+        if describe_hold_cause(facts.integration) is not None:
+            return False
+        if find_evident_fault(facts) is not AccountFault.UNCLEAR:
+            return False
+        changed_at = facts.integration.hold_changed_at
+        return changed_at is not None and facts.now - changed_at < CAUSE_SEARCH
 
     @classmethod
     def link_to_fix(cls, facts: Facts) -> Link:

@@ -69,6 +69,8 @@ class Finding:
     percent: float | None = None
     #: Distinguishes findings of one kind about one integration, such as by a reason.
     detail: str = field(default="")
+    #: Whether its cause is still being looked for: pages show it, no alert tells it yet.
+    is_provisional: bool = False
 
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:

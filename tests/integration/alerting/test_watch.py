@@ -129,6 +129,45 @@ def test_a_hold_is_told_by_its_cause_where_that_was_found_out(integration):
     )
 
 
+def test_a_hold_is_told_once_its_cause_was_looked_for(integration):
+    an_alert(held_minutes=0)
+    hold(integration, minutes=0, hold_changed_at=Last.at)
+
+    look()
+    assert moments() == []
+    hold(integration, minutes=0, hold_cause="wrong_passcode")
+    look()
+    look()
+
+    assert moments() == [("started", "wrong_passcode")]
+
+
+def test_a_hold_whose_cause_nobody_found_within_a_minute_is_told(integration):
+    an_alert(held_minutes=0)
+    hold(integration, minutes=0, hold_changed_at=Last.at)
+
+    look()
+    assert moments() == []
+    look()
+
+    assert moments() == [("started", "credentials_refused")]
+
+
+def test_credentials_that_are_tried_again_are_no_other_cause(integration):
+    """A person asks for a check, which forgets the cause until it is found again."""
+    an_alert(held_minutes=5)
+    hold(integration, hold_cause="wrong_passcode")
+    began = look()
+    hold(integration, hold_cause="", hold_changed_at=began)
+
+    look()
+    hold(integration, hold_cause="wrong_passcode")
+    look(look() + QUIET)
+
+    assert moments() == [("started", "wrong_passcode")]
+    assert Incident.objects.filter(ended_at=None, clear_since=None).count() == 1
+
+
 def test_a_hold_is_told_once_when_it_starts_and_once_when_it_is_over(integration):
     an_alert(held_minutes=5)
     hold(integration)
