@@ -2,13 +2,18 @@
 
 import ctypes
 from contextlib import suppress
+from typing import Final
+
+#: What is made of a longer text does not fit between what earlier ones have left.
+_LARGE_BYTES: Final = 1024 * 1024
 
 
-def give_memory_back() -> None:
-    """Give back what lies unused between pieces in use. Only glibc has to be told.
+def make_room(text: bytes) -> None:
+    """Before much is made of a large text, give back what lies unused between pieces in use.
 
-    It takes some milliseconds, in which nobody else gets any: for what is large and rare.
+    Only glibc has to be told. It takes some milliseconds, in which nobody else gets any.
     Reference: https://man7.org/linux/man-pages/man3/malloc_trim.3.html
     """
-    with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).malloc_trim(0)
+    if len(text) > _LARGE_BYTES:
+        with suppress(AttributeError, OSError):
+            ctypes.CDLL(None).malloc_trim(0)

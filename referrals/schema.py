@@ -177,7 +177,7 @@ def may_be_odd(text: bytes) -> bool:
 
 
 def decode_event(
-    raw: bytes | msgspec.Raw, *, now: datetime | None = None
+    raw: bytes | memoryview | msgspec.Raw, *, now: datetime | None = None
 ) -> IncomingEvent | EventProblem:
     """Return the JSON event that `raw` holds, checked, or why it is refused.
 

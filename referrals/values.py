@@ -63,7 +63,7 @@ def has_few_members(text: bytes, most: int) -> bool:
     )
 
 
-def count_values(text: bytes, most: int) -> int:
+def count_values(text: bytes | memoryview, most: int) -> int:
     """Return how many values `text` has, or more than `most` as soon as it has more."""
     values = 0
     for tokens, match in enumerate(_TOKEN.finditer(text)):

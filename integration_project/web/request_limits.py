@@ -33,7 +33,7 @@ MAX_FORM_BYTES: Final = 256 * KIBIBYTE
 MAX_DISCARDED_BYTES: Final = 64 * MEBIBYTE
 DISCARD_SILENCE_SECONDS: Final = 1.0
 #: All bodies together that a process holds, on their way in, waiting, or being served.
-MAX_HELD_BYTES: Final = 16 * MEBIBYTE
+MAX_HELD_BYTES: Final = 8 * MEBIBYTE
 
 # Turns -------------------------------------------------------------------------------
 #: A request whose body is larger is heavy: it keeps the interpreter busy.

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from referrals.api.gunzip import gunzip
 from referrals.api.problems import UNSUPPORTED_MEDIA_TYPE, ProblemError
 from referrals.api.stream import read_stream
+from referrals.memory import make_room
 
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
@@ -27,6 +28,7 @@ def read_body(request: HttpRequest) -> tuple[str, bytes]:
     body = read_stream(request)
     if compressed:
         body = gunzip(body)
+    make_room(body)
     return media_type, body.removeprefix(BOM)
 
 

@@ -1,6 +1,6 @@
 """The events of a body, each judged by itself, however many are read in one go."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Final, NamedTuple
@@ -10,11 +10,11 @@ from referrals.api.body import JSON
 from referrals.api.body_pieces import (
     MAX_EVENTS,
     MAX_VALUES,
-    LenientlyRead,
     Piece,
     cut_body,
     make_listing,
 )
+from referrals.api.lenient_text import LenientText
 from referrals.plain_events import PlainEvents, read_plain_body, read_plain_events
 from referrals.schema import (
     EventProblem,
@@ -29,11 +29,15 @@ Incoming = IncomingEvent | EventProblem
 _FEW: Final = 4
 #: A shorter body has few.
 _FEW_BYTES: Final = 400
+#: What is made of a longer body takes several times its length, if it is there all at once.
+_LARGE_BYTES: Final = 1024 * 1024
+#: So many events of one are read at once.
+_AT_ONCE: Final = 25
 _EVENTS: Final = make_listing("events", "event")
 
 
 class BodyEvents(NamedTuple):
-    """The events of a body in order, each checked or with its problem.
+    """Events of a body in order, each checked or with its problem.
 
     `forms` are theirs, as `event_forms` makes them, where reading has made them.
     """
@@ -55,15 +59,24 @@ def decode_body(media_type: str, body: bytes) -> BodyEvents:
     now, cut = datetime.now(UTC), _CutBody(media_type, body)
     read = _read_plain(cut, now)
     if read is None:
-        events = [_decode_one(piece, now) for piece in cut.pieces]
-        return BodyEvents(events, [None] * len(events))
-    if all(read.events):
-        return BodyEvents(read.events, read.forms)  # type: ignore[arg-type] # none is None
-    events = [
-        event or decode_event(text, now=now)
-        for text, event in zip(cut.texts, read.events, strict=True)
-    ]
-    return BodyEvents(events, read.forms)
+        return _decode_pieces(cut.pieces, now)
+    return _complete_plain(read, lambda: cut.texts, now)
+
+
+def is_large(body: bytes) -> bool:
+    """Return whether what is made of all of a body at once would take much memory."""
+    return len(body) > _LARGE_BYTES
+
+
+def decode_in_runs(media_type: str, body: bytes) -> Iterator[BodyEvents]:
+    """Do as `decode_body` with some events after the others, as they are asked for.
+
+    So the texts, each of whose characters takes four bytes where one is an emoji, are never
+    there all at once. What is raised is raised before the first of the events.
+    """
+    now, pieces = datetime.now(UTC), cut_body(media_type, body, _EVENTS)
+    starts = range(0, len(pieces), _AT_ONCE)
+    return (_decode_pieces(pieces[start : start + _AT_ONCE], now) for start in starts)
 
 
 class _CutBody:
@@ -80,36 +93,65 @@ class _CutBody:
     def texts(self) -> Sequence[bytes]:
         """Each piece, where a strict decoder found them."""
         return [
-            bytes(piece)
-            for piece in self.pieces
-            if not isinstance(piece, LenientlyRead)
+            bytes(piece) for piece in self.pieces if not isinstance(piece, LenientText)
         ]
 
 
 def _read_plain(body: _CutBody, now: datetime) -> PlainEvents | None:
-    """Return the plain events of a body; None where each is to be read by the rules."""
+    """Return the plain events of a body, read in one go; None where it is to be cut."""
     data = body.data
     # Nothing is made of a body of which the values have to be counted first.
     if (
-        body.media_type == JSON
-        and len(data) > _FEW_BYTES
-        and values.has_few_members(data, MAX_VALUES)
-    ):
-        read = read_plain_body(data, MAX_EVENTS, now, cut=lambda: body.texts)
-        if read is not None:
-            return read
-    # Long events are never plain, and to cut them into texts takes as much memory as they do.
-    # So the few short ones of a body whose events are long on average are read by the rules.
-    if (
-        len(body.pieces) <= _FEW
-        or isinstance(body.pieces[0], LenientlyRead)
-        or len(data) > rules.MAX_VALUES * len(body.pieces)
+        body.media_type != JSON
+        or len(data) <= _FEW_BYTES
+        or not values.has_few_members(data, MAX_VALUES)
     ):
         return None
-    return read_plain_events(body.texts, now)
+    return read_plain_body(data, MAX_EVENTS, now, cut=lambda: body.texts)
+
+
+def _decode_pieces(pieces: Sequence[Piece], now: datetime) -> BodyEvents:
+    texts = _take_short(pieces)
+    if len(texts) <= _FEW:
+        events = [_decode_one(piece, now) for piece in pieces]
+        return BodyEvents(events, [None] * len(events))
+    return _complete_plain(read_plain_events(texts, now), lambda: texts, now)
+
+
+def _take_short(pieces: Sequence[Piece]) -> Sequence[bytes]:
+    """Return the pieces as texts; none where one is lenient, or where they are long.
+
+    Long events are never plain, and to cut them into texts takes as much memory as they do.
+    So the few short ones among events that are long on average are read by the rules.
+    """
+    most, size = rules.MAX_VALUES * len(pieces), 0
+    for piece in pieces:
+        if isinstance(piece, LenientText):
+            return ()
+        size += len(piece)
+    return () if size > most else [bytes(piece) for piece in pieces]  # type: ignore[arg-type] # none is lenient
+
+
+def _complete_plain(
+    read: PlainEvents, find_texts: Callable[[], Sequence[bytes]], now: datetime
+) -> BodyEvents:
+    """Return what was read, and by the rules each event that is not plain."""
+    if all(read.events):
+        return BodyEvents(read.events, read.forms)  # type: ignore[arg-type] # none is None
+    events = [
+        event or decode_event(text, now=now)
+        for text, event in zip(find_texts(), read.events, strict=True)
+    ]
+    return BodyEvents(events, read.forms)
 
 
 def _decode_one(piece: Piece, now: datetime) -> Incoming:
-    if isinstance(piece, LenientlyRead):
-        return check_object(piece.value, now=now)
-    return decode_event(piece, now=now)
+    if not isinstance(piece, LenientText):
+        return decode_event(piece, now=now)
+    try:
+        rules.check_size(len(piece.text))
+        value = piece.load()
+    except (ValueError, RecursionError):
+        # That refuses it, and says why.
+        return decode_event(piece.text, now=now)
+    return check_object(value, now=now)

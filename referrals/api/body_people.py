@@ -13,7 +13,8 @@ from typing import Final
 import msgspec
 
 from referrals import diagnosis, hashing, rules
-from referrals.api.body_pieces import LenientlyRead, Piece, cut_body, make_listing
+from referrals.api.body_pieces import Piece, cut_body, make_listing
+from referrals.api.lenient_text import LenientText
 from referrals.learning.blocklist import MAX_CHARACTERS, is_blocked
 from referrals.learning.mentions import PeopleRules
 from referrals.models import ApiKey
@@ -120,15 +121,13 @@ def _make_event(
 
 def _read_link(piece: Piece) -> IncomingLink:
     """Return the person that a piece holds. Raises `BrokenRuleError`."""
-    if isinstance(piece, LenientlyRead):
-        # Its NaN, or its half of a pair, is what this refuses.
-        rules.check_tree("", piece.value)
-        raw = msgspec.json.encode(piece.value)
-    else:
-        raw = bytes(piece)
+    raw = bytes(piece.text if isinstance(piece, LenientText) else piece)
     rules.check_size(len(raw))
     rules.check_values(raw)
     try:
+        if isinstance(piece, LenientText):
+            # Its NaN, or its half of a pair, is what this refuses.
+            rules.check_tree("", piece.load())
         link = _decoder.decode(raw)
         repeated = find_repeated_key(raw)
     except (ValueError, RecursionError) as error:

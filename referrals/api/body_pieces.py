@@ -1,14 +1,19 @@
 """A body cut into the pieces that it holds: a bad one costs its own result only."""
 
-import json
 import re
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from referrals import values
 from referrals.api.body import NDJSON
+from referrals.api.lenient_text import (
+    LenientText,
+    replace_constants,
+    replace_halves,
+)
 from referrals.api.problems import (
     NOT_JSON,
     TOO_MANY_EVENTS,
@@ -16,7 +21,6 @@ from referrals.api.problems import (
     WRONG_SHAPE,
     ProblemError,
 )
-from referrals.repeated_keys import find_repeated_key
 from referrals.rules import extend_pointer
 
 MAX_EVENTS: Final = 1_000
@@ -25,15 +29,12 @@ MAX_VALUES: Final = 100_000
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 # A line that holds more than white space.
 LINE: Final = re.compile(rb"[^ \t\r\n][^\n]*")
+#: What stands between the pieces of a list, and behind the last.
+_BETWEEN: Final = re.compile(rb"[ \t\r\n]*,?[ \t\r\n]*")
+_BEHIND: Final = re.compile(rb"[ \t\r\n]*\][ \t\r\n]*\}[ \t\r\n]*")
 
 
-class LenientlyRead(msgspec.Struct, frozen=True):
-    """A piece that only a lenient decoder could read."""
-
-    value: Any
-
-
-Piece = msgspec.Raw | bytes | LenientlyRead
+Piece = msgspec.Raw | bytes | memoryview | LenientText
 
 
 class Listing(NamedTuple):
@@ -125,33 +126,54 @@ def _too_many_values(pointer: str | None, listing: Listing) -> ProblemError:
     )
 
 
-def _cut_lines(body: bytes) -> list[bytes]:
-    lines = LINE.finditer(body)
+def _cut_lines(body: bytes) -> list[memoryview]:
     # One more than allowed is enough to know that there are too many.
-    return [line[0] for _, line in zip(range(MAX_EVENTS + 1), lines, strict=False)]
+    lines = islice(LINE.finditer(body), MAX_EVENTS + 1)
+    return [memoryview(body)[slice(*line.span())] for line in lines]
 
 
 def _cut_json(body: bytes, listing: Listing) -> list[Piece]:
     try:
         return _read_strictly(body, listing)
     except UNREADABLE as error:
-        return _read_leniently(body, listing.name, error)
+        return _read_leniently(body, listing, error)
 
 
 def _read_strictly(body: bytes, listing: Listing) -> list[Piece]:
-    name = listing.name
     try:
-        pieces = getattr(listing.decoder.decode(body), name)
+        return list(_list_pieces(body, listing))
     except msgspec.ValidationError:
         return [_read_single(body, listing)]
+
+
+def _list_pieces(body: bytes | bytearray, listing: Listing) -> list[msgspec.Raw]:
+    """Return the pieces that a body lists. Raises `UNREADABLE`, and `ProblemError`."""
+    name = listing.name
+    pieces: list[msgspec.Raw] = getattr(listing.decoder.decode(body), name)
     # Of two lists, the decoder has dropped one.
-    if body.count(f'"{name}"'.encode()) > 1 and find_repeated_key(body) == f"/{name}":
+    if body.count(f'"{name}"'.encode()) > 1 and not _locate_pieces(body, pieces):
         raise ProblemError(
             WRONG_SHAPE,
             f"`{name}` stands twice. Put all {name} into one list. Nothing was stored.",
             pointer=f"/{name}",
         )
-    return list(pieces)
+    return pieces
+
+
+def _locate_pieces(
+    body: bytes | bytearray, pieces: Sequence[msgspec.Raw]
+) -> list[slice]:
+    """Return where the pieces stand in a body that has one list; nothing where it has two."""
+    found = []
+    # Nothing else can stand before the first list.
+    end = body.index(b"[") + 1
+    for piece in pieces:
+        start = _BETWEEN.match(body, end).end()  # type: ignore[union-attr] # perhaps nothing
+        end = start + len(piece)
+        if body[start:end] != bytes(piece):
+            return []
+        found.append(slice(start, end))
+    return found if _BEHIND.fullmatch(body, end) else []
 
 
 def _read_single(body: bytes, listing: Listing) -> Piece:
@@ -184,35 +206,31 @@ def _read_single(body: bytes, listing: Listing) -> Piece:
     )
 
 
-def _read_leniently(body: bytes, name: str, error: Exception) -> list[Piece]:
-    """Return the pieces where some hold NaN or half a surrogate pair.
-
-    Either makes the whole text unreadable to a strict decoder, though writers of JSON do
-    emit both; a lenient one finds the pieces, and each is judged by itself.
-    """
-    constants: list[str] = []
-
-    def constant(name: str) -> float:
-        constants.append(name)
-        return float(name)
-
+def _read_leniently(body: bytes, listing: Listing, error: Exception) -> list[Piece]:
+    """Return the pieces where some hold what `lenient_text` tells of; each is judged by itself."""
+    halved = replace_halves(body)
+    harmless = replace_constants(halved)
     try:
-        # A float that was read here would have lost what its text says beyond a double.
-        fields = json.loads(
-            body.decode(),
-            parse_constant=constant,
-            parse_float=lambda number: msgspec.Raw(number.encode()),
-        )
-    except (ValueError, RecursionError):
-        fields = None
-    if isinstance(fields, dict):
-        listed = fields.get(name)
-        if isinstance(listed, list) and len(fields) == 1:
-            return [LenientlyRead(each) for each in listed]
+        places = _locate_pieces(harmless, _list_pieces(harmless, listing))
+        seen = memoryview(body)
+        return [
+            seen[place] if seen[place] == harmless[place] else LenientText(seen[place])
+            for place in places
+        ]
+    except msgspec.ValidationError:
         # Half a pair is JSON, if barely (RFC 8259, section 8.2); NaN is not.
-        if name not in fields and not constants:
-            return [LenientlyRead(fields)]
+        if harmless == halved and _is_single(harmless, listing.name):
+            return [LenientText(body)]
+    except UNREADABLE:
+        pass
     raise _explain_not_json(body, error) from error
+
+
+def _is_single(body: bytes | bytearray, name: str) -> bool:
+    try:
+        return name not in _object.decode(body)
+    except UNREADABLE:
+        return False
 
 
 def _explain_not_json(body: bytes, error: Exception) -> ProblemError:

@@ -5,7 +5,7 @@ the same and answers it. It reads and appends itself what nobody has before.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,12 @@ from django.http import HttpRequest
 from referrals import log
 from referrals.api.auth import authenticate
 from referrals.api.body import read_body
-from referrals.api.body_events import BodyEvents, decode_body
+from referrals.api.body_events import (
+    BodyEvents,
+    decode_body,
+    decode_in_runs,
+    is_large,
+)
 from referrals.api.edge import find_fault_of_address
 from referrals.api.problems import ProblemError
 from referrals.api.request_id import read_request_id
@@ -27,12 +32,16 @@ logger: Final = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class EventsRead:
-    """What a request with events says. `appended` is what the log said to its events."""
+    """What a request with events says. `appended` is what the log said to its events.
+
+    `body` is None where it is large; its `runs` can be gone through once then.
+    """
 
     key: ApiKey
     strict: bool
     is_dry_run: bool
-    body: BodyEvents
+    body: BodyEvents | None
+    runs: Iterable[BodyEvents]
     appended: log.Appended = None
 
 
@@ -50,7 +59,12 @@ def find_events_read(request: HttpRequest) -> EventsRead | None:
 def read_events(request: HttpRequest, key: ApiKey) -> EventsRead:
     """Read the request of the caller with this key. Raises `ProblemError`."""
     strict, is_dry_run = read_switches(request, "strict", "dry_run")
-    return EventsRead(key, strict, is_dry_run, decode_body(*read_body(request)))
+    media_type, data = read_body(request)
+    if is_large(data):
+        runs = decode_in_runs(media_type, data)
+        return EventsRead(key, strict, is_dry_run, None, runs)
+    body = decode_body(media_type, data)
+    return EventsRead(key, strict, is_dry_run, body, (body,))
 
 
 def append_beforehand(requests: Sequence[HttpRequest]) -> None:
@@ -70,21 +84,21 @@ def append_beforehand(requests: Sequence[HttpRequest]) -> None:
             if len(requests) > 1:
                 logger.warning("Requests are left alone (%s)", type(read).__name__)
             return
-        if not (read.strict or read.is_dry_run):
-            taken.append((request, read))
+        if read.body is not None and not (read.strict or read.is_dry_run):
+            taken.append((request, read, read.body))
     appended = log.append_together(
         [
             log.Request(
                 read.key.app,
-                read.body.events,
+                body.events,
                 read.key.prefix,
                 read_request_id(request),
-                read.body.forms,
+                body.forms,
             )
-            for request, read in taken
+            for request, read, body in taken
         ]
     )
-    for (_, read), each in zip(taken, appended, strict=True):
+    for (_, read, _), each in zip(taken, appended, strict=True):
         read.appended = each
 
 

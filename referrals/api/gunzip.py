@@ -5,11 +5,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from referrals.api.problems import BAD_GZIP, TOO_LARGE, ProblemError
-from referrals.memory import give_memory_back
 
 MAX_DECOMPRESSED_BYTES: Final = 8 * 1024 * 1024
-#: What is made of a larger body does not fit between what earlier ones have left.
-_LARGE_BYTES: Final = MAX_DECOMPRESSED_BYTES // 2
 # Small, since what follows a gzip member is copied once per member.
 STEP_BYTES: Final = 16 * 1024
 # zlib's window bits for a gzip header and trailer: https://zlib.net/manual.html
@@ -40,8 +37,6 @@ def gunzip(data: bytes, most: int = MAX_DECOMPRESSED_BYTES) -> bytes:
             "The body is announced as gzip, and is damaged, cut off or something else. "
             "Nothing was stored. Compress it with gzip, or leave Content-Encoding out.",
         ) from error
-    if size > _LARGE_BYTES:
-        give_memory_back()
     return b"".join(parts)
 
 

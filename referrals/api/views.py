@@ -10,10 +10,10 @@ from django.http import HttpRequest, HttpResponse
 from referrals import destinations, log, people
 from referrals.api.answers import StoredEvent, make_json_answer
 from referrals.api.auth import require_key
-from referrals.api.body import read_body
+from referrals.api.body import JSON, read_body
 from referrals.api.body_people import decode_people, find_warnings
-from referrals.api.dry_run import Incoming, answer_dry_run
-from referrals.api.events_read import find_events_read, read_events
+from referrals.api.dry_run import answer_dry_run
+from referrals.api.events_read import EventsRead, find_events_read, read_events
 from referrals.api.guard import guard_view
 from referrals.api.problems import (
     NO_SUCH_ADDRESS,
@@ -48,13 +48,12 @@ def receive_events(request: HttpRequest, key: ApiKey) -> HttpResponse:
     """Store the events of the request, and answer once they are committed."""
     read = find_events_read(request) or read_events(request, key)
     if read.is_dry_run:
-        dry_run = answer_dry_run(key.app, read.body.events, strict=read.strict)
-        counts = count_statuses(dry_run.results)
-        _require_success(counts, dry_run.results, strict=read.strict)
-        return make_json_answer(dry_run)
-    results = read.appended or _append(
-        request, key, read.body.events, strict=read.strict, forms=read.body.forms
-    )
+        runs = (run.events for run in read.runs)
+        trials, document = answer_dry_run(key.app, runs, strict=read.strict)
+        counts = count_statuses(trials)
+        _require_success(counts, trials, strict=read.strict)
+        return HttpResponse(document.finish(counts[Status.ACCEPTED]), content_type=JSON)
+    results = read.appended or _append(request, read)
     if isinstance(results, Exception):
         raise results
     return _answer_results(request, key, results, strict=read.strict)
@@ -68,7 +67,13 @@ def receive_people(request: HttpRequest, key: ApiKey) -> HttpResponse:
     learned = people.read_rules(key.app_id)
     links = decode_people(*read_body(request), key, learned)
     warnings = find_warnings(links, learned)
-    results = _append(request, key, links, strict=strict)
+    results = log.append(
+        key.app,
+        links,
+        strict=strict,
+        way=key.prefix,
+        request_id=read_request_id(request),
+    )
     if warnings:
         results = list(map(_warn, results, warnings))
     return _answer_results(request, key, results, strict=strict)
@@ -121,21 +126,19 @@ def refuse_unknown_address(_request: HttpRequest) -> HttpResponse:
     raise ProblemError(NOT_FOUND, NO_SUCH_ADDRESS)
 
 
-def _append(
-    request: HttpRequest,
-    key: ApiKey,
-    events: Sequence[Incoming],
-    *,
-    strict: bool,
-    forms: Sequence[bytes | None] = (),
-) -> list[Result]:
-    return log.append(
-        key.app,
-        events,
-        strict=strict,
-        way=key.prefix,
-        request_id=read_request_id(request),
-        forms=forms,
+def _append(request: HttpRequest, read: EventsRead) -> list[Result]:
+    app, request_id = read.key.app, read_request_id(request)
+    if read.body is not None:
+        return log.append(
+            app,
+            read.body.events,
+            strict=read.strict,
+            way=read.key.prefix,
+            request_id=request_id,
+            forms=read.body.forms,
+        )
+    return log.append_in_runs(
+        app, read.runs, strict=read.strict, way=read.key.prefix, request_id=request_id
     )
 
 

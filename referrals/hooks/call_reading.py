@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from referrals.api.body import GZIP
 from referrals.api.gunzip import gunzip
 from referrals.api.stream import MAX_BODY_BYTES, read_stream
+from referrals.memory import make_room
 from referrals.sources.call import WITHOUT_BODY, Call, make_call
 
 #: The values of each header that came more than once, in WSGI's environment, by WSGI's
@@ -42,6 +43,7 @@ def _read_body(request: HttpRequest, most: int) -> bytes:
     encoding = request.META.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding in GZIP:
         body = gunzip(body, most)
+    make_room(body)
     return body
 
 

@@ -5,7 +5,8 @@ Positions are 1, 2, 3, … without gaps, in commit order, so that a cursor is on
 rows.
 
 An append passes these modules, in this order: `writer`, with `strict` and `counted`;
-`drafts`, with `plain_contents` for most events, without a lock; `grouping`, which lets threads
+`drafts`, with `plain_contents` for most events, without a lock (`append_in_runs` packs those of a
+large request); `grouping`, which lets threads
 share a transaction (requests that one thread has in hand share it by `together`);
 `storing`, the transaction: a few events by `one_call`, past all cursors by `direct`, what takes
 several steps with `names`, `sightings`, `completing`, and `postgresql` or `sqlite` by
@@ -40,6 +41,7 @@ from referrals.log.writer import (
     ArchivedAppError,
     Sendable,
     append,
+    append_in_runs,
     append_prepared,
     is_fault_of_event,
 )
@@ -56,6 +58,7 @@ __all__ = [
     "Sendable",
     "Status",
     "append",
+    "append_in_runs",
     "append_prepared",
     "append_together",
     "build_head_sql",

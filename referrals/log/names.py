@@ -1,18 +1,28 @@
 """Numbers for the names of custom events, in the order in which the log meets them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from django.db import connection
 from django.db.models import Max
 
-from referrals.log.rows import LogRow
 from referrals.models import CustomName
-from referrals.schema import Event
 from referrals.vocabulary import EventType, normalise_name
 
-#: What drafts hold. A custom event has no row yet, and nothing else has a name.
-Contents = Sequence[LogRow | Event]
+
+class HasName(Protocol):
+    """What a draft holds. A custom event has no row yet, and nothing else has a name."""
+
+    @property
+    def type(self) -> str:
+        """An `EventType`."""
+
+    @property
+    def name(self) -> str:
+        """That of a custom event."""
+
+
+Contents = Sequence[HasName]
 
 _CUSTOM: Final = EventType.CUSTOM
 _SELECT_KNOWN = """

@@ -24,11 +24,14 @@ def has_refusal(answers: Sequence[Result]) -> bool:
 
 
 def leave_out_good(
-    refused: Mapping[int, Result], good: Mapping[int, IncomingEvent]
+    refused: Mapping[int, Result], good: Mapping[int, str]
 ) -> list[Result]:
-    """Return all answers: the refusals, and `good` events as left out by them."""
+    """Return all answers: the refusals, and good events, by index, as left out by them.
+
+    Of each good event its id is told.
+    """
     culprit = min(refused)
-    others = {i: make_left_out(i, event.id, culprit) for i, event in good.items()}
+    others = {i: make_left_out(i, event_id, culprit) for i, event_id in good.items()}
     answers = {**refused, **others}
     return [answers[index] for index in sorted(answers)]
 

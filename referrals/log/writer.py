@@ -29,6 +29,7 @@ from referrals.log.drafts import (
     PreparedEvent,
     make_drafts,
     make_prepared_drafts,
+    pack_drafts,
 )
 from referrals.log.grouping import WaitedTooLongError, WaitingLine
 from referrals.log.results import Result, make_rejected
@@ -97,6 +98,33 @@ def append(
     return answers
 
 
+def append_in_runs(
+    app: App,
+    runs: Iterable[tuple[Sequence[Sendable], Forms]],
+    *,
+    strict: bool = False,
+    way: str = WayIn.PYTHON,
+    request_id: str = "",
+) -> list[Result]:
+    """Do what `append` does, with one request's events that come some at a time.
+
+    Each of `runs` has events and their forms. Only what the log will keep of them stays in
+    memory, and that as JSON.
+    """
+    drafts, refused = _read_runs(app, runs, strict=strict, request_id=request_id)
+    refuse_archived(app, way, len(drafts) + len(refused))
+    database = connections[DEFAULT_DB_ALIAS]
+    if strict and refused:
+        answers = leave_out_good(refused, {draft.index: draft.key for draft in drafts})
+    else:
+        stored: Answers = ()
+        if drafts:
+            stored = append_drafts(database, app.pk, drafts, strict=strict)
+        answers = order_answers(refused, stored)
+    count_answers(database, app.pk, way, answers)
+    return answers
+
+
 def append_prepared(
     app: App, events: Sequence[PreparedEvent], *, way: str
 ) -> list[Result]:
@@ -132,12 +160,31 @@ def _answer_each(
 ) -> list[Result]:
     good, answers = check_each(events, strict=strict)
     if strict and answers:
-        return leave_out_good(answers, good)
+        return leave_out_good(answers, {i: event.id for i, event in good.items()})
     if good:
         drafts = make_drafts(app, good, request_id=request_id, forms=forms)
         stored = append_drafts(database, app.pk, drafts, strict=strict)
         return order_answers(answers, stored)
     return order_answers(answers, ())
+
+
+def _read_runs(
+    app: App,
+    runs: Iterable[tuple[Sequence[Sendable], Forms]],
+    *,
+    strict: bool,
+    request_id: str,
+) -> tuple[list[Draft], dict[int, Result]]:
+    """Return the drafts of the good events, packed, and the answers to the others."""
+    drafts: list[Draft] = []
+    refused: dict[int, Result] = {}
+    for events, forms in runs:
+        first = len(drafts) + len(refused)
+        good, answers = check_each(events, strict=strict, first=first)
+        refused |= answers
+        made = make_drafts(app, good, request_id=request_id, forms=forms, first=first)
+        drafts += pack_drafts(made)
+    return drafts, refused
 
 
 def order_answers(
@@ -151,14 +198,14 @@ def order_answers(
 
 
 def check_each(
-    events: Sequence[Sendable], *, strict: bool
+    events: Sequence[Sendable], *, strict: bool, first: int = 0
 ) -> tuple[dict[int, IncomingEvent], dict[int, Result]]:
-    """Return the good events and the answers to the others, both by index."""
+    """Return the good events and the answers to the others, both by index, from `first` on."""
     if not strict and set(map(type, events)) == {IncomingEvent}:
-        return dict(enumerate(events)), {}  # type: ignore[arg-type] # just that
+        return dict(enumerate(events, first)), {}  # type: ignore[arg-type] # just that
     good: dict[int, IncomingEvent] = {}
     refused: dict[int, Result] = {}
-    for index, sent in enumerate(events):
+    for index, sent in enumerate(events, first):
         # In this order: to ask for a Mapping first costs ten times as much.
         event = sent if isinstance(sent, _CHECKED) else check_object(sent)
         if strict and isinstance(event, IncomingEvent):

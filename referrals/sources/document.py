@@ -90,17 +90,22 @@ def read_json(raw: bytes, *, most_values: int = MAX_VALUES) -> Any:  # noqa: ANN
 
 
 def _decode(raw: bytes) -> Any:  # noqa: ANN401 - JSON is any value
+    decode: Any = msgspec.json.decode
     try:
-        decoded = msgspec.json.decode(raw)
-        is_doubtful = repeated_keys.may_have_lost(raw, decoded)
+        decoded = decode(raw)
+        if not repeated_keys.may_have_lost(raw, decoded):
+            return decoded
     except (ValueError, RecursionError):
-        decoded, is_doubtful = _decode_leniently(raw), True
-    pointer = repeated_keys.find_repeated_key(raw) if is_doubtful else None
+        decode = _decode_leniently
+        decoded = decode(raw)
+    # To look for keys takes as much memory again.
+    del decoded
+    pointer = repeated_keys.find_repeated_key(raw)
     if pointer is not None:
         raise BrokenRuleError(
             code=Code.REPEATED_KEY, at=pointer, detail=rules.REPEATED_KEY_RULE
         )
-    return decoded
+    return decode(raw)
 
 
 def _decode_leniently(raw: bytes) -> Any:  # noqa: ANN401 - JSON is any value

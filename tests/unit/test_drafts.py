@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from referrals.event_forms import make_forms
-from referrals.log.drafts import make_drafts
+from referrals.log.drafts import PackedEvent, make_drafts, pack_drafts, unpack_event
+from referrals.log.rows import LogRow
 from referrals.models import App
 from referrals.schema import decode_event
 from tests.builders import a_sent_custom_event, a_sent_event
@@ -68,3 +69,20 @@ def test_forms_are_there_for_few_events_at_a_time():
 
     assert len(drafts) == number
     assert peak < number * len(text) / 2
+
+
+def test_a_packed_draft_is_unpacked_as_it_was(good):
+    drafts = make_drafts(App(pk=1, slug="shop"), good)
+
+    packed = pack_drafts(drafts)
+
+    kinds = [type(draft.content) for draft in packed]
+    assert kinds[:2] == [LogRow, PackedEvent]
+    for before, after in zip(drafts, packed, strict=True):
+        assert (after.content.type, after.content.name, after.content.occurred_at) == (
+            before.content.type,
+            before.content.name,
+            before.content.occurred_at,
+        )
+        if isinstance(after.content, PackedEvent):
+            assert unpack_event(after.content) == before.content

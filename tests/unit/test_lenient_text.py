@@ -1,0 +1,67 @@
+"""What a strict decoder refuses is replaced by as much, and nothing else is."""
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given, strategies as st
+
+from referrals.api.lenient_text import LenientText, replace_constants, replace_halves
+
+#: JSON, and the same with a blank in place of each half; None where it has none.
+HALVES = {
+    rb'"\ud83d"': rb'"\u0020"',
+    rb'"\uDE00!"': rb'"\u0020!"',
+    rb'"\ud83d\ude00"': None,
+    rb'"\ud83d\ud83d\ude00"': rb'"\u0020\ud83d\ude00"',
+    rb'"\ude00\ud83d"': rb'"\u0020\u0020"',
+    rb'"\\ud83d"': None,
+    rb'"\\\ud83d"': rb'"\\\u0020"',
+    rb'"\\\\ud83d\n\u00e9"': None,
+    rb'"\\ud83d\ude00"': rb'"\\ud83d\u0020"',
+    b'"\xf0\x9f\x98\x80"': None,
+}
+
+
+@pytest.mark.parametrize(("text", "harmless"), HALVES.items())
+def test_a_half_of_a_pair_becomes_a_blank(text, harmless):
+    assert replace_halves(text) == (harmless or text)
+    msgspec.json.decode(replace_halves(text))
+
+
+def test_constants_become_numbers_and_texts_stay():
+    text = b'{"NaN":NaN,"a\\"NaN":-Infinity,"b":["NaN",Infinity,"\\\\",NaN]}'
+
+    harmless = replace_constants(text)
+
+    assert harmless == (
+        b'{"NaN":111,"a\\"NaN":-11111111,"b":["NaN",11111111,"\\\\",111]}'
+    )
+
+
+def test_of_more_constants_than_a_request_may_have_values_the_rest_stay():
+    assert replace_constants(b"NaN" * 300_000).count(b"NaN") == 100_000
+
+
+@given(
+    st.recursive(
+        st.floats() | st.text() | st.text(st.characters(categories=["Cs"])),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_whatever_python_writes_is_as_long_and_can_be_read(value):
+    text = json.dumps(value).encode()
+
+    harmless = replace_constants(replace_halves(text))
+
+    assert len(harmless) == len(text)
+    msgspec.json.decode(harmless)
+
+
+def test_a_number_with_a_point_stays_text():
+    value = LenientText(
+        memoryview(b'{"a":0.10000000000000000001,"b":NaN,"c":3}')
+    ).load()
+
+    assert bytes(value["a"]) == b"0.10000000000000000001"
+    assert (str(value["b"]), value["c"]) == ("nan", 3)
