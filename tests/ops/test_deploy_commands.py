@@ -36,6 +36,8 @@ from tests.ops.programs import find_program
 
 EVERYWHERE, HERE = "0.0.0.0", "127.0.0.1"
 SETTINGS = "DJANGO_SETTINGS_MODULE"
+#: A build that takes longer will never end: it installs everything, perhaps among other tests.
+HANGS_SECONDS = 600
 
 pytestmark = pytest.mark.xdist_group("deploy_commands")
 
@@ -65,7 +67,7 @@ def run(command, environment, cwd=commands.ROOT):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=HANGS_SECONDS,
         check=False,
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
