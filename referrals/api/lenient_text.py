@@ -14,7 +14,7 @@ import msgspec
 
 #: The first two are no halves: escaped backslashes, and a pair.
 _HALF: Final = re.compile(
-    rb"\\(?:\\(?:\\\\)*|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"\\(?:\\(?:\\\\)*+|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
     rb"|(u[dD][89a-fA-F][0-9a-fA-F]{2}))"
 )
 #: The first is a string, and no constant.

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from referrals.api.lenient_text import LenientText, replace_constants, replace_halves
+from tests.harness.memory import measure_peak
 
 #: JSON, and the same with a blank in place of each half; None where it has none.
 HALVES = {
@@ -41,6 +42,14 @@ def test_constants_become_numbers_and_texts_stay():
 
 def test_of_more_constants_than_a_request_may_have_values_the_rest_stay():
     assert replace_constants(b"NaN" * 300_000).count(b"NaN") == 100_000
+
+
+def test_a_text_of_backslashes_takes_no_memory_for_each():
+    text = b"\\" * 1_000_000
+
+    _, peak = measure_peak(lambda: replace_halves(text))
+
+    assert peak < 2 * len(text)
 
 
 @given(
