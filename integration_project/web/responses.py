@@ -108,9 +108,7 @@ class AnswerSender:
         if closes:
             headers = [*headers, (b"connection", b"close")]
         await self._start(answer.status, headers)
-        # Of a view, the transport copies nothing but what does not leave at once.
-        body = memoryview(answer.body)
-        await self._send({"type": "http.response.body", "body": body})
+        await self._send({"type": "http.response.body", "body": answer.body})
 
     def settle(self, outcome: AnswerOutcome) -> None:
         """Take what `answer_by_wsgi` has returned, in the loop."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from integration_project.web import request_limits
 from integration_project.web.bodies import Body, Receive
 from integration_project.web.calls import Call
 from integration_project.web.responses import (
@@ -110,10 +109,7 @@ class WholeRequest:
 
 
 def _write(cycle: RequestResponseCycle, answer: WebAnswer) -> None:
-    """Write head and body, in one piece unless the body is long.
-
-    Raises `ValueError` for what would break HTTP.
-    """
+    """Write head and body in one piece. Raises `ValueError` for what would break HTTP."""
     has_body = cycle.scope["method"] != "HEAD" and answer.status not in BODILESS
     body = answer.body if has_body else b""
     headers = [*cycle.default_headers, *answer.headers]
@@ -127,12 +123,7 @@ def _write(cycle: RequestResponseCycle, answer: WebAnswer) -> None:
         message = "An answer was not whole"
         raise ValueError(message)
     cycle.response_started = cycle.response_complete = True
-    if len(body) <= request_limits.WHOLE_BYTES:
-        cycle.transport.write(b"%b\r\n%b" % (head, body))
-    else:
-        cycle.transport.write(b"%b\r\n" % head)
-        # Of a view, the transport copies nothing but what does not leave at once.
-        cycle.transport.write(memoryview(body))
+    cycle.transport.write(b"%b\r\n%b" % (head, body))
     if not cycle.keep_alive:
         cycle.transport.close()
     cycle.on_response()

@@ -5,16 +5,12 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from io import BytesIO
-from typing import Final
 
 import msgspec
 from django.http import HttpResponse
 
-from referrals.api.body_pieces import MAX_EVENTS
 from referrals.decoding import prepare_type
 from referrals.destinations import Instant, Outcome, Preview
-from referrals.json_lines import encode_each
 from referrals.log import Result, Status
 from referrals.vocabulary import EventType, FraudStatus
 
@@ -75,43 +71,3 @@ def make_json_answer(
     return HttpResponse(
         msgspec.json.encode(body), status=status, content_type="application/json"
     )
-
-
-class DryRunDocument:
-    """A `DryRun` as JSON that is written trial by trial, and there once only.
-
-    It begins with blanks where it is long: to remove them would be to copy it.
-    """
-
-    def __init__(self) -> None:
-        self._written = BytesIO()
-        self._written.write(b" " * _HEAD_BYTES)
-        self._number = 0
-
-    def add_trials(self, trials: Sequence[Trial]) -> None:
-        """Write the next trials."""
-        for trial in encode_each(_encoder, trials):
-            self._written.write(b"," if self._number else b"")
-            self._written.write(trial)
-            self._number += 1
-
-    def finish(self, accepted: int) -> bytes:
-        """Return the document, in which so many of the events are accepted."""
-        self._written.write(_END)
-        head = _write_head(accepted, self._number - accepted)
-        self._written.seek(_HEAD_BYTES - len(head))
-        self._written.write(head)
-        document = self._written.getvalue()
-        return document if len(document) > _LONG else document.lstrip()
-
-
-def _write_head(accepted: int, rejected: int) -> bytes:
-    empty = DryRun(dry_run=True, accepted=accepted, rejected=rejected, results=())
-    return msgspec.json.encode(empty).removesuffix(_END)
-
-
-_encoder: Final = msgspec.json.Encoder()
-#: `results` are its last field.
-_END: Final = b"]}"
-_HEAD_BYTES: Final = len(_write_head(MAX_EVENTS, MAX_EVENTS))
-_LONG: Final = 1024 * 1024

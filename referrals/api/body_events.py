@@ -30,7 +30,7 @@ _FEW: Final = 4
 #: A shorter body has few.
 _FEW_BYTES: Final = 400
 #: What is made of a longer body takes several times its length, if it is there all at once.
-_LARGE_BYTES: Final = 1024 * 1024
+MAX_WHOLE_BYTES: Final = 1024 * 1024
 #: So many events of one are read at once.
 _AT_ONCE: Final = 25
 _EVENTS: Final = make_listing("events", "event")
@@ -65,7 +65,7 @@ def decode_body(media_type: str, body: bytes) -> BodyEvents:
 
 def is_large(body: bytes) -> bool:
     """Return whether what is made of all of a body at once would take much memory."""
-    return len(body) > _LARGE_BYTES
+    return len(body) > MAX_WHOLE_BYTES
 
 
 def decode_in_runs(media_type: str, body: bytes) -> Iterator[BodyEvents]:

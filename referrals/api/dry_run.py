@@ -1,14 +1,13 @@
 """What a request would do, without doing it: `POST /v1/events?dry_run=1`."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from django.db.models import Max
 from django.utils import timezone
 
 from referrals import destinations, log
-from referrals.api.answers import DryRunDocument, Trial
+from referrals.api.answers import DryRun, Trial
 from referrals.fraud import judge_fraud
 from referrals.log import Status
 from referrals.log.results import Result, make_left_out, make_rejected
@@ -26,54 +25,46 @@ Incoming = IncomingEvent | EventProblem
 Records = list[destinations.Preview]
 
 
-class DryRunAnswer(NamedTuple):
-    """What would become of each event of a request: `trials`, which lack the records.
-
-    `document` has the records, too.
-    """
-
-    trials: Sequence[Trial]
-    document: DryRunDocument
-
-
-def answer_dry_run(
-    app: App, runs: Iterable[Sequence[Incoming]], *, strict: bool
-) -> DryRunAnswer:
+def answer_dry_run(app: App, incoming: Sequence[Incoming], *, strict: bool) -> DryRun:
     """Return the answer that each event would get, with every destination's records.
-
-    The events come in `runs` that follow one another, so that only JSON is there of all of
-    them at once.
 
     Does not read the log: only storing can show that an event is a duplicate, or that
     earlier installs make it suspicious.
     """
-    trials: list[Trial] = []
-    document = DryRunDocument()
-    numbers: dict[str, int] = {}
-    for incoming in runs:
-        judged = [
-            refuse_with_warning(event)
-            if strict and isinstance(event, IncomingEvent)
-            else event
-            for event in incoming
+    judged = [
+        refuse_with_warning(event)
+        if strict and isinstance(event, IncomingEvent)
+        else event
+        for event in incoming
+    ]
+    refused = [i for i, event in enumerate(judged) if isinstance(event, EventProblem)]
+    if strict and refused:
+        results = [
+            _convert_result(
+                make_rejected(index, event)
+                if isinstance(event, EventProblem)
+                else make_left_out(index, event.id, culprit=refused[0])
+            )
+            for index, event in enumerate(judged)
         ]
-        numbers |= _number_names(app, judged, numbers)
-        made = _make_trials(app, judged, numbers, first=len(trials))
-        document.add_trials(made)
-        trials += [msgspec.structs.replace(trial, records=None) for trial in made]
-    return DryRunAnswer(_leave_out_good(trials) if strict else trials, document)
+    else:
+        results = _answer_each(app, judged)
+    accepted = sum(result.status is Status.ACCEPTED for result in results)
+    return DryRun(
+        dry_run=True,
+        accepted=accepted,
+        rejected=len(results) - accepted,
+        results=results,
+    )
 
 
-def make_trials(app: App, incoming: Sequence[Incoming]) -> list[Trial]:
-    """Return what would become of each event, as a dry run that is not strict answers."""
-    return _make_trials(app, incoming, _number_names(app, incoming, {}), first=0)
+def _convert_result(result: Result) -> Trial:
+    return msgspec.convert(result, Trial, from_attributes=True)
 
 
-def _make_trials(
-    app: App, incoming: Sequence[Incoming], numbers: Mapping[str, int], *, first: int
-) -> list[Trial]:
+def _answer_each(app: App, incoming: Sequence[Incoming]) -> list[Trial]:
     good = [event for event in incoming if isinstance(event, IncomingEvent)]
-    records = iter(_preview_records(app, _build_events(app, good, numbers)))
+    records = iter(_preview_records(app, good))
     return [
         _convert_result(make_rejected(index, event))
         if isinstance(event, EventProblem)
@@ -84,29 +75,13 @@ def _make_trials(
             warnings=list_warnings(event),
             records=next(records),
         )
-        for index, event in enumerate(incoming, first)
+        for index, event in enumerate(incoming)
     ]
 
 
-def _leave_out_good(trials: Sequence[Trial]) -> Sequence[Trial]:
-    """Return the trials of a strict request, of which nothing is stored if one is refused."""
-    refused = [trial.index for trial in trials if trial.status is not Status.ACCEPTED]
-    if not refused:
-        return trials
-    return [
-        _convert_result(make_left_out(trial.index, trial.id, culprit=refused[0]))
-        if trial.status is Status.ACCEPTED
-        else trial
-        for trial in trials
-    ]
-
-
-def _convert_result(result: Result) -> Trial:
-    return msgspec.convert(result, Trial, from_attributes=True)
-
-
-def _preview_records(app: App, events: Sequence[Event]) -> list[Records]:
+def _preview_records(app: App, incoming: Sequence[IncomingEvent]) -> list[Records]:
     """Return, per event, what all destinations would get."""
+    events = build_as_stored(app, incoming)
     per_event: list[Records] = [[] for _ in events]
     for destination in destinations.list_destinations() if events else ():
         previews = destination.preview(app.pk, events)
@@ -120,12 +95,7 @@ def build_as_stored(app: App, incoming: Sequence[IncomingEvent]) -> list[Event]:
 
     Does not read the log: duplicates and earlier installs have no effect.
     """
-    return _build_events(app, incoming, _number_names(app, incoming, {}))
-
-
-def _build_events(
-    app: App, incoming: Sequence[IncomingEvent], numbers: Mapping[str, int]
-) -> list[Event]:
+    numbers = _number_names(app, incoming)
     prepared = log.prepare_events(app, incoming, timezone.now())
     return [
         _complete_event(app, sent, event, numbers)
@@ -145,22 +115,14 @@ def _complete_event(
     return event
 
 
-def _number_names(
-    app: App, incoming: Sequence[Incoming], earlier: Mapping[str, int]
-) -> dict[str, int]:
-    """Return the number of each custom name, a new name's being the next one.
-
-    `earlier` are those of events before.
-    """
-    names = [e.name for e in incoming if isinstance(e, IncomingEvent) and e.name]
-    normalised = dict.fromkeys(map(normalise_name, names))
-    wanted = [name for name in normalised if name not in earlier]
+def _number_names(app: App, incoming: Sequence[IncomingEvent]) -> dict[str, int]:
+    """Return the number of each custom name, a new name's being the next one."""
+    wanted = dict.fromkeys(normalise_name(e.name) for e in incoming if e.name)
     if not wanted:
         return {}
-    stored = CustomName.objects.filter(app=app)
-    known = stored.filter(normalised__in=wanted)
+    names = CustomName.objects.filter(app=app)
+    known = names.filter(normalised__in=wanted)
     numbers = dict(known.values_list("normalised", "number"))
-    largest = stored.aggregate(largest=Max("number"))["largest"] or 0
-    largest = max(largest, *earlier.values(), 0)
+    largest = names.aggregate(largest=Max("number"))["largest"] or 0
     new = (name for name in wanted if name not in numbers)
     return numbers | {name: n for n, name in enumerate(new, start=largest + 1)}

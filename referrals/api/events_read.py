@@ -16,25 +16,32 @@ from referrals import log
 from referrals.api.auth import authenticate
 from referrals.api.body import read_body
 from referrals.api.body_events import (
+    MAX_WHOLE_BYTES,
     BodyEvents,
     decode_body,
     decode_in_runs,
     is_large,
 )
 from referrals.api.edge import find_fault_of_address
-from referrals.api.problems import ProblemError
+from referrals.api.problems import TOO_LARGE, ProblemError
 from referrals.api.request_id import read_request_id
 from referrals.api.switches import read_switches
 from referrals.models import ApiKey
 
 logger: Final = logging.getLogger(__name__)
 
+_LONG_DRY_RUN: Final = (
+    f"A dry run's body is at most {MAX_WHOLE_BYTES:,} bytes when it is decompressed, since its "
+    "answer may be several times as long. Nothing would be stored anyway: send fewer events."
+)
+
 
 @dataclass(slots=True)
 class EventsRead:
     """What a request with events says. `appended` is what the log said to its events.
 
-    `body` is None where it is large; its `runs` can be gone through once then.
+    `body` is None where it is large; its `runs` can be gone through once then. A dry run's is
+    never large.
     """
 
     key: ApiKey
@@ -61,6 +68,8 @@ def read_events(request: HttpRequest, key: ApiKey) -> EventsRead:
     strict, is_dry_run = read_switches(request, "strict", "dry_run")
     media_type, data = read_body(request)
     if is_large(data):
+        if is_dry_run:
+            raise ProblemError(TOO_LARGE, _LONG_DRY_RUN)
         runs = decode_in_runs(media_type, data)
         return EventsRead(key, strict, is_dry_run, None, runs)
     body = decode_body(media_type, data)

@@ -13,6 +13,7 @@ import msgspec
 
 from referrals.api.answers import DryRun, Receipt, StoredEvent
 from referrals.api.body import JSON, NDJSON
+from referrals.api.body_events import MAX_WHOLE_BYTES
 from referrals.api.body_people import IncomingLink
 from referrals.api.body_pieces import MAX_EVENTS
 from referrals.api.conditions import CONDITIONS
@@ -205,7 +206,8 @@ def _send() -> dict[str, Any]:
             _switch("strict", "All or nothing, and doubts are refused too."),
             _switch(
                 "dry_run",
-                "Store nothing; answer the exact records that each destination would get.",
+                "Store nothing; answer the exact records that each destination would get. The "
+                f"body has at most {MAX_WHOLE_BYTES:,} bytes after decompression.",
             ),
             _request_id(),
         ],

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from referrals import destinations, log, people
 from referrals.api.answers import StoredEvent, make_json_answer
 from referrals.api.auth import require_key
-from referrals.api.body import JSON, read_body
+from referrals.api.body import read_body
 from referrals.api.body_people import decode_people, find_warnings
 from referrals.api.dry_run import answer_dry_run
 from referrals.api.events_read import EventsRead, find_events_read, read_events
@@ -48,11 +48,11 @@ def receive_events(request: HttpRequest, key: ApiKey) -> HttpResponse:
     """Store the events of the request, and answer once they are committed."""
     read = find_events_read(request) or read_events(request, key)
     if read.is_dry_run:
-        runs = (run.events for run in read.runs)
-        trials, document = answer_dry_run(key.app, runs, strict=read.strict)
-        counts = count_statuses(trials)
-        _require_success(counts, trials, strict=read.strict)
-        return HttpResponse(document.finish(counts[Status.ACCEPTED]), content_type=JSON)
+        [run] = read.runs
+        dry_run = answer_dry_run(key.app, run.events, strict=read.strict)
+        counts = count_statuses(dry_run.results)
+        _require_success(counts, dry_run.results, strict=read.strict)
+        return make_json_answer(dry_run)
     results = read.appended or _append(request, read)
     if isinstance(results, Exception):
         raise results

@@ -316,8 +316,8 @@ def test_eight_of_the_worst_requests_at_once_need_little_memory(stack):
     # With half a surrogate pair in it, a body is lenient JSON.
     half = {"cut": '"k84":"', "paste": '"k84":"\\ud83d'}
     assert send_eight(stack, request_of_large_characters(), **half) == {202}
-    dry_run = {"query": "?dry_run=1"}
-    assert send_eight(stack, request_of_large_characters(), **dry_run) == {200}
+    some = {"events": request_of_large_characters()["events"][:150]}
+    assert send_eight(stack, some, query="?dry_run=1") == {200}
 
     assert peak_of_family(web.pid) < ENOUGH
 
@@ -333,11 +333,8 @@ def test_eight_large_requests_of_lines_or_people_at_once_need_little_memory(stac
         for n in range(1_000)
     ]
 
-    for query, status in (("", 202), ("?dry_run=1", 200)):
-        headers = {"Content-Type": "application/x-ndjson"}
-        assert send_json(stack, f"/v1/events{query}", lines, headers=headers) == {
-            status
-        }
+    headers = {"Content-Type": "application/x-ndjson"}
+    assert send_json(stack, "/v1/events", lines, headers=headers) == {202}
     assert send_json(
         stack, "/v1/people", write_json({"people": people}), method="PUT"
     ) == {202}

@@ -1,11 +1,11 @@
 """`?dry_run=1`: the exact records, and nothing stored."""
 
+import gzip
 import json
 
 import pytest
 
 from referrals import destinations
-from referrals.api import answers, body_events
 from referrals.models import App, CustomName, ReferralEvent
 from referrals.vocabulary import Side
 from tests import builders
@@ -173,60 +173,26 @@ def test_a_switch_is_off(dry_run, value):
     assert dry_run(a_sent_event(), query=f"?dry_run={value}").status_code == 202
 
 
-@pytest.fixture
-def read_in_runs(monkeypatch):
-    """Let every body be a large one, of which two events are read at once."""
-    monkeypatch.setattr(body_events, "_LARGE_BYTES", 0)
-    monkeypatch.setattr(body_events, "_AT_ONCE", 2)
+@pytest.mark.parametrize(("blanks", "status"), [(0, 200), (1, 413)])
+def test_a_dry_run_of_more_than_a_megabyte_is_refused(client, app, blanks, status):
+    """Its answer is several times as long, and kept until it is read."""
+    body = json.dumps({"events": [a_sent_event(id="e-1")]})
+    body = " " * (1024 * 1024 - len(body) + blanks) + body
 
-
-NAMED = [
-    a_sent_custom_event("New", id="1"),
-    a_sent_event(id="2"),
-    a_sent_custom_event("Known", id="3"),
-    {"id": "4"},
-    a_sent_custom_event("Newer", id="5"),
-    a_sent_custom_event("New", id="6"),
-    a_sent_event(id="7", channel="pigeon"),
-]
-
-
-@pytest.mark.parametrize("query", ["?dry_run=1", "?dry_run=1&strict=1"])
-@pytest.mark.parametrize("number", [3, len(NAMED)])
-def test_a_dry_run_in_runs_answers_the_same(app, dry_run, request, query, number):
-    builders.an_integration(app)
-    CustomName.objects.create(
-        app=app, name="Known", normalised="known", number=7, first_position=1
+    answer = client.post(
+        "/v1/events?dry_run=1",
+        gzip.compress(body.encode()),
+        content_type="application/json",
+        headers={
+            "Authorization": f"Bearer {builders.an_api_key(app)}",
+            "Content-Encoding": "gzip",
+        },
     )
-    whole = dry_run(*NAMED[:number], query=query)
 
-    request.getfixturevalue("read_in_runs")
-    in_runs = dry_run(*NAMED[:number], query=query)
-
-    assert in_runs.status_code == whole.status_code
-    assert in_runs.content == whole.content
-
-
-def test_names_that_are_new_in_several_runs_have_numbers_of_their_own(
-    dry_run, recorder, read_in_runs
-):
-    dry_run(*NAMED)
-
-    named = {event.name: event.name_number for event in recorder.events if event.name}
-    assert named == {"New": 1, "Known": 2, "Newer": 3}
-
-
-def test_a_long_dry_run_is_json_as_well(dry_run, recorder, monkeypatch):
-    monkeypatch.setattr(answers, "_LONG", 0)
-
-    answer = dry_run(a_sent_event(id="e-1"), {"id": "e-2"})
-
-    assert answer.content.startswith(b"      {")
-    assert answer.json() == {
-        "dry_run": True,
-        "accepted": 1,
-        "rejected": 1,
-        "results": answer.json()["results"],
-    }
-    assert [each["id"] for each in answer.json()["results"]] == ["e-1", "e-2"]
-    assert "records" in answer.json()["results"][0]
+    assert answer.status_code == status
+    if status == 413:
+        assert answer.json()["detail"] == (
+            "A dry run's body is at most 1,048,576 bytes when it is decompressed, since its "
+            "answer may be several times as long. Nothing would be stored anyway: send fewer "
+            "events."
+        )

@@ -13,7 +13,7 @@ import msgspec
 
 from referrals.admin.sources.mapping_text import format_json
 from referrals.api.answers import Trial
-from referrals.api.dry_run import make_trials
+from referrals.api.dry_run import answer_dry_run
 from referrals.destinations import Preview, PreviewStatus
 from referrals.hooks.capture import read_captured_shape
 from referrals.hooks.examples import read_example
@@ -114,7 +114,7 @@ def preview_call(known: KnownSource, call: Call) -> tuple[list[ShownItem], int]:
     outcomes = read_example(known, call)
     shown = outcomes[:MOST]
     events = [each for each in shown if not isinstance(each, Ignored)]
-    trials = iter(make_trials(known.app, events))
+    trials = iter(answer_dry_run(known.app, events, strict=False).results)
     items = [
         _show_ignored(each)
         if isinstance(each, Ignored)
