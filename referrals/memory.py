@@ -11,7 +11,7 @@ _LARGE_BYTES: Final = 1024 * 1024
 def make_room(text: bytes) -> None:
     """Before much is made of a large text, give back what lies unused between pieces in use.
 
-    Only glibc has to be told. It takes some milliseconds, in which nobody else gets any.
+    Only glibc has to be told. It takes some milliseconds, in which no other thread gets memory.
     Reference: https://man7.org/linux/man-pages/man3/malloc_trim.3.html
     """
     if len(text) > _LARGE_BYTES:

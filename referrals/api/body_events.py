@@ -16,6 +16,8 @@ from referrals.api.body_pieces import (
 )
 from referrals.api.lenient_text import LenientText
 from referrals.plain_events import PlainEvents, read_plain_body, read_plain_events
+from referrals.refusals import Code
+from referrals.repeated_keys import find_repeated_key
 from referrals.schema import (
     EventProblem,
     IncomingEvent,
@@ -37,7 +39,7 @@ _EVENTS: Final = make_listing("events", "event")
 
 
 class BodyEvents(NamedTuple):
-    """Events of a body in order, each checked or with its problem.
+    """All events of a body in order, or some that follow one another, each checked or with its problem.
 
     `forms` are theirs, as `event_forms` makes them, where reading has made them.
     """
@@ -152,6 +154,11 @@ def _decode_one(piece: Piece, now: datetime) -> Incoming:
         rules.check_size(len(piece.text))
         value = piece.load()
     except (ValueError, RecursionError):
-        # That refuses it, and says why.
+        # A strict decoder refuses it as well, and says why.
         return decode_event(piece.text, now=now)
-    return check_object(value, now=now)
+    event = check_object(value, now=now)
+    if isinstance(event, EventProblem):
+        return event
+    # What no event may have was read, and is gone: its key stood twice.
+    pointer = find_repeated_key(bytes(piece.text)) or ""
+    return EventProblem(Code.REPEATED_KEY, pointer, rules.REPEATED_KEY_RULE, event.id)

@@ -29,6 +29,7 @@ MAX_VALUES: Final = 100_000
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 # A line that holds more than white space.
 LINE: Final = re.compile(rb"[^ \t\r\n][^\n]*")
+_OBJECT: Final = re.compile(rb"[ \t\r\n]*+\{")
 #: What stands between the pieces of a list, and behind the last.
 _BETWEEN: Final = re.compile(rb"[ \t\r\n]*,?[ \t\r\n]*")
 _BEHIND: Final = re.compile(rb"[ \t\r\n]*\][ \t\r\n]*\}[ \t\r\n]*")
@@ -150,8 +151,9 @@ def _list_pieces(body: bytes | bytearray, listing: Listing) -> list[msgspec.Raw]
     """Return the pieces that a body lists. Raises `UNREADABLE`, and `ProblemError`."""
     name = listing.name
     pieces: list[msgspec.Raw] = getattr(listing.decoder.decode(body), name)
-    # Of two lists, the decoder has dropped one.
-    if body.count(f'"{name}"'.encode()) > 1 and not _locate_pieces(body, pieces):
+    # Of two lists, the decoder has dropped one. Their name may be spelt with escapes.
+    is_doubtful = body.count(f'"{name}"'.encode()) != 1 or b"\\u" in body
+    if is_doubtful and _locate_pieces(body, pieces) is None:
         raise ProblemError(
             WRONG_SHAPE,
             f"`{name}` stands twice. Put all {name} into one list. Nothing was stored.",
@@ -162,8 +164,8 @@ def _list_pieces(body: bytes | bytearray, listing: Listing) -> list[msgspec.Raw]
 
 def _locate_pieces(
     body: bytes | bytearray, pieces: Sequence[msgspec.Raw]
-) -> list[slice]:
-    """Return where the pieces stand in a body that has one list; nothing where it has two."""
+) -> list[slice] | None:
+    """Return where the pieces stand in a body that has one list; None where it has two."""
     found = []
     # Nothing else can stand before the first list.
     end = body.index(b"[") + 1
@@ -171,9 +173,9 @@ def _locate_pieces(
         start = _BETWEEN.match(body, end).end()  # type: ignore[union-attr] # perhaps nothing
         end = start + len(piece)
         if body[start:end] != bytes(piece):
-            return []
+            return None
         found.append(slice(start, end))
-    return found if _BEHIND.fullmatch(body, end) else []
+    return found if _BEHIND.fullmatch(body, end) else None
 
 
 def _read_single(body: bytes, listing: Listing) -> Piece:
@@ -208,6 +210,8 @@ def _read_single(body: bytes, listing: Listing) -> Piece:
 
 def _read_leniently(body: bytes, listing: Listing, error: Exception) -> list[Piece]:
     """Return the pieces where some hold what `lenient_text` tells of; each is judged by itself."""
+    if not _OBJECT.match(body):
+        raise _explain_not_json(body, error) from error
     halved = replace_halves(body)
     harmless = replace_constants(halved)
     try:
@@ -215,7 +219,7 @@ def _read_leniently(body: bytes, listing: Listing, error: Exception) -> list[Pie
         seen = memoryview(body)
         return [
             seen[place] if seen[place] == harmless[place] else LenientText(seen[place])
-            for place in places
+            for place in places or ()
         ]
     except msgspec.ValidationError:
         # Half a pair is JSON, if barely (RFC 8259, section 8.2); NaN is not.

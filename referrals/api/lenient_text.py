@@ -12,17 +12,19 @@ from typing import Any, Final
 
 import msgspec
 
-#: The first two are no halves: escaped backslashes, and a pair.
+#: The first two are no halves: escaped backslashes, with what is between them, and a pair.
 _HALF: Final = re.compile(
-    rb"\\(?:\\(?:\\\\)*+|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"\\(?:\\[^\\]*+(?:\\\\[^\\]*+)*+|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
     rb"|(u[dD][89a-fA-F][0-9a-fA-F]{2}))"
 )
 #: The first is a string, and no constant.
 _CONSTANT: Final = re.compile(
     rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|(NaN|Infinity)', re.DOTALL
 )
-#: A text that is read has no more values, and each is a constant, or has two strings at most.
-_MOST_VALUES: Final = 100_000
+#: A text with more halves is no mistake of its writer's, and one with more strings and
+#: constants has more values than a request may have.
+_MOST_HALVES: Final = 100_000
+_MOST_STRINGS: Final = 250_000
 
 
 class LenientText(msgspec.Struct, frozen=True):
@@ -44,9 +46,9 @@ class LenientText(msgspec.Struct, frozen=True):
 def replace_halves(text: bytes) -> bytearray:
     """Return a copy in which each half of a surrogate pair is a blank."""
     copy = bytearray(text)
-    for match in _HALF.finditer(text):
-        if match[1]:
-            copy[slice(*match.span(1))] = b"u0020"
+    halves = (match for match in _HALF.finditer(text) if match[1])
+    for half in islice(halves, _MOST_HALVES):
+        copy[slice(*half.span(1))] = b"u0020"
     return copy
 
 
@@ -54,7 +56,7 @@ def replace_constants(text: bytes | bytearray) -> bytearray:
     """Return a copy in which each NaN and Infinity is a number."""
     copy = bytearray(text)
     if b"NaN" in text or b"Infinity" in text:
-        for match in islice(_CONSTANT.finditer(text), 2 * _MOST_VALUES):
+        for match in islice(_CONSTANT.finditer(text), _MOST_STRINGS):
             if match[1]:
                 copy[slice(*match.span(1))] = b"1" * len(match[1])
     return copy

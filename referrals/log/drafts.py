@@ -31,7 +31,7 @@ _AT_ONCE: Final = 100
 class PackedEvent(msgspec.Struct, frozen=True, gc=False):
     """An event as JSON, and what is asked of it before it is unpacked.
 
-    Where a text has one emoji, each of its characters takes four bytes; here they take one.
+    Of a text with one emoji each character takes four bytes, and in JSON hardly more than one.
     """
 
     type: EventType

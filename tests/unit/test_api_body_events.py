@@ -149,7 +149,7 @@ def test_a_large_body_with_emoji_is_never_there_as_texts():
         count, peak = measure_peak(partial(count_in_runs, body))
 
         assert count == 1_000
-        # What two hundred events take. Where the body is lenient, there are copies of it.
+        # What some events take. Where the body is lenient, there are copies of it.
         assert peak < (4 if halved else 1.25) * len(body)
 
 
@@ -160,6 +160,8 @@ def test_a_large_body_with_emoji_is_never_there_as_texts():
         '{"events":[%s],"events":[]}',
         '{"events":[],"events":[%s]}',
         '{"events":[{"events":[%s]}], "events":[%s]}',
+        '{"ev\\u0065nts":[%s],"events":[%s]}',
+        '{"events":[%s],"ev\\u0065nts":[%s]}',
     ],
 )
 @pytest.mark.parametrize("event", [GOOD, '{"content":"\\ud83d"}'])
@@ -180,3 +182,34 @@ def test_the_word_events_may_stand_in_an_event(half):
 
     assert isinstance(found[0], EventProblem)
     assert found[1] == decode_events(JSON, GOOD.encode())[0]
+
+
+@pytest.mark.parametrize("bad", ['"\\ud83d"', "NaN"])
+def test_a_key_that_stands_twice_hides_nothing_that_is_lenient(bad):
+    event = GOOD.replace('"email":"ann', f'"email":{bad},"email":"ann')
+
+    first, second = decode_events(JSON, write_body(JSON, [event, GOOD]))
+
+    assert isinstance(first, EventProblem)
+    assert (first.code, first.pointer, first.id) == (
+        "repeated_key",
+        "/user/identities/email",
+        "good",
+    )
+    assert not isinstance(second, EventProblem)
+
+
+def test_as_many_constants_as_a_request_may_have_values_cost_their_events_only():
+    data = ",".join(f'"{n}":NaN' for n in range(100))
+    events = [f'{{"metadata":{{{data}}}}}'] * 980
+
+    found = decode_events(JSON, write_body(JSON, events))
+
+    assert {event.pointer for event in found} == {"/metadata/0"}
+
+
+def test_a_body_that_is_no_object_is_not_looked_through():
+    with pytest.raises(ProblemError) as refused:
+        decode_events(JSON, b'[NaN,"\\ud83d"]')
+
+    assert refused.value.kind.status == 400
