@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Final
 
 #: What is made of a longer text does not fit between what earlier ones have left.
-_LARGE_BYTES: Final = 1024 * 1024
+LARGE_BYTES: Final = 1024 * 1024
 
 
 def make_room(text: bytes) -> None:
@@ -14,6 +14,6 @@ def make_room(text: bytes) -> None:
     Only glibc has to be told. It takes some milliseconds, in which no other thread gets memory.
     Reference: https://man7.org/linux/man-pages/man3/malloc_trim.3.html
     """
-    if len(text) > _LARGE_BYTES:
+    if len(text) > LARGE_BYTES:
         with suppress(AttributeError, OSError):
             ctypes.CDLL(None).malloc_trim(0)

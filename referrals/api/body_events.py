@@ -15,6 +15,7 @@ from referrals.api.body_pieces import (
     make_listing,
 )
 from referrals.api.lenient_text import LenientText
+from referrals.memory import LARGE_BYTES
 from referrals.plain_events import PlainEvents, read_plain_body, read_plain_events
 from referrals.refusals import Code
 from referrals.repeated_keys import find_repeated_key
@@ -32,7 +33,7 @@ _FEW: Final = 4
 #: A shorter body has few.
 _FEW_BYTES: Final = 400
 #: What is made of a longer body takes several times its length, if it is there all at once.
-MAX_WHOLE_BYTES: Final = 1024 * 1024
+MAX_WHOLE_BYTES: Final = LARGE_BYTES
 #: So many events of one are read at once.
 _AT_ONCE: Final = 25
 _EVENTS: Final = make_listing("events", "event")

@@ -114,13 +114,7 @@ def append_in_runs(
     drafts, refused = _read_runs(app, runs, strict=strict, request_id=request_id)
     refuse_archived(app, way, len(drafts) + len(refused))
     database = connections[DEFAULT_DB_ALIAS]
-    if strict and refused:
-        answers = leave_out_good(refused, {draft.index: draft.key for draft in drafts})
-    else:
-        stored: Answers = ()
-        if drafts:
-            stored = append_drafts(database, app.pk, drafts, strict=strict)
-        answers = order_answers(refused, stored)
+    answers = _store_good(database, app, drafts, refused, strict=strict)
     count_answers(database, app.pk, way, answers)
     return answers
 
@@ -158,14 +152,26 @@ def _answer_each(
     request_id: str,
     forms: Forms,
 ) -> list[Result]:
-    good, answers = check_each(events, strict=strict)
-    if strict and answers:
-        return leave_out_good(answers, {i: event.id for i, event in good.items()})
-    if good:
-        drafts = make_drafts(app, good, request_id=request_id, forms=forms)
-        stored = append_drafts(database, app.pk, drafts, strict=strict)
-        return order_answers(answers, stored)
-    return order_answers(answers, ())
+    good, refused = check_each(events, strict=strict)
+    drafts = make_drafts(app, good, request_id=request_id, forms=forms)
+    return _store_good(database, app, drafts, refused, strict=strict)
+
+
+def _store_good(
+    database: BaseDatabaseWrapper,
+    app: App,
+    drafts: Sequence[Draft],
+    refused: Mapping[int, Result],
+    *,
+    strict: bool,
+) -> list[Result]:
+    """Store the drafts of a request, unless it is strict and one event was refused."""
+    if strict and refused:
+        return leave_out_good(refused, {draft.index: draft.key for draft in drafts})
+    if not drafts:
+        return order_answers(refused, ())
+    stored = append_drafts(database, app.pk, drafts, strict=strict)
+    return order_answers(refused, stored)
 
 
 def _read_runs(
