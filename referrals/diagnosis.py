@@ -91,13 +91,13 @@ def explain_refusal(error: Exception, raw: bytes) -> BrokenRuleError:
         return BrokenRuleError(
             code=Code.TOO_DEEP,
             at="",
-            detail="The event is nested too deeply to be read.",
+            detail="It is nested too deeply to be read.",
         )
     if not isinstance(error, msgspec.ValidationError):
         return BrokenRuleError(
             code=Code.NOT_JSON,
             at="",
-            detail=f"The event is not valid JSON in UTF-8{_describe_place(error, raw)}. NaN and "
+            detail=f"It is not valid JSON in UTF-8{_describe_place(error, raw)}. NaN and "
             "Infinity are not, either.",
         )
     message, _, path = str(error).rpartition(" - at `$")

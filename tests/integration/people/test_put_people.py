@@ -334,6 +334,17 @@ def test_nan_in_a_list_costs_its_own_person(put, app):
     ]
 
 
+def test_a_nan_that_a_second_key_hides_is_refused_in_words_that_fit_a_person(put, app):
+    good = json.dumps(TIED)
+
+    answer = put(
+        f'{{"people": [{{"identities": {{"a": NaN}}, "identities": {good}}}]}}'.encode()
+    )
+
+    assert refusals(answer) == [("", "not_json")]
+    assert answer.json()["results"][0]["detail"].startswith("It is not valid JSON")
+
+
 @pytest.mark.parametrize("query", ["?dry_run=1", "?strict=2", "?x=1"])
 def test_another_parameter_is_refused(put, app, query):
     answer = put({"identities": TIED}, query=query)
